@@ -1,0 +1,244 @@
+/**
+ * Every error of this library, in one tree. Match on `code`, never on text.
+ *
+ *   PostageError
+ *   ├── InvalidOptionError           an option or argument is wrong                       INVALID_OPTION
+ *   ├── TopologyError                the broker refused an exchange, queue or binding     TOPOLOGY_REFUSED
+ *   ├── DuplicateHandlerError        two rpc handlers for one (type, name)                DUPLICATE_HANDLER
+ *   ├── MalformedMessageError        bytes that are no Postage message                    MALFORMED_MESSAGE
+ *   ├── EncodingError                a body that the encoder can not write                ENCODING_FAILED
+ *   ├── BrokerError                  the broker closed a channel or refused an operation  BROKER_ERROR
+ *   ├── ConnectionError              no connection: unreachable, refused, closed          see ConnectionErrorCode
+ *   ├── PublishError                 a message did not (surely) reach a queue             see PublishErrorCode
+ *   ├── RpcTimeoutError              no answer in time                                    RPC_TIMEOUT
+ *   ├── RemoteError                  the replier answered with an error                   REMOTE_ERROR
+ *   └── RemoteException              the replier answered with an exception               REMOTE_EXCEPTION
+ */
+export type ConnectionErrorCode =
+  'CONNECTION_FAILED' | 'CONNECTION_LOST' | 'CONNECTION_CLOSED' | 'ACCESS_REFUSED' | 'VHOST_REFUSED';
+
+export type PublishErrorCode =
+  'NOT_CONNECTED' | 'UNROUTABLE' | 'NACKED' | 'OUTCOME_UNKNOWN' | 'EXCHANGE_NOT_FOUND' | 'ABORTED';
+
+export type PostageErrorCode =
+  | 'INVALID_OPTION'
+  | 'TOPOLOGY_REFUSED'
+  | 'DUPLICATE_HANDLER'
+  | 'MALFORMED_MESSAGE'
+  | 'ENCODING_FAILED'
+  | 'BROKER_ERROR'
+  | ConnectionErrorCode
+  | PublishErrorCode
+  | 'RPC_TIMEOUT'
+  | 'REMOTE_ERROR'
+  | 'REMOTE_EXCEPTION';
+
+/** The base of every error that this library throws. */
+export abstract class PostageError extends Error {
+  constructor(
+    readonly code: PostageErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** An option or argument is wrong; `option` names it as the caller wrote it, for example `flags.messageTtlMs`. */
+export class InvalidOptionError extends PostageError {
+  override readonly name = 'InvalidOptionError';
+  constructor(
+    readonly option: string,
+    problem: string,
+    options?: ErrorOptions,
+  ) {
+    super('INVALID_OPTION', `${option}: ${problem}`, options);
+  }
+}
+
+/** What the broker refused, and what to do about it. */
+export interface TopologyRefusal {
+  /** For example `queue "echo-queue"`. */
+  readonly entity: string;
+  /** The argument that differs, when the broker named one, for example `durable` or `x-message-ttl`. */
+  readonly argument?: string | undefined;
+  /** What we asked for. */
+  readonly wanted?: string | undefined;
+  /** What the broker has. */
+  readonly actual?: string | undefined;
+  /** What to do. */
+  readonly remedy: string;
+  /** AMQP reply code: 403, 404, 405, 406 or 530. */
+  readonly amqpCode?: number | undefined;
+}
+
+/** The broker refused to declare, check or bind an entity. */
+export class TopologyError extends PostageError implements TopologyRefusal {
+  override readonly name = 'TopologyError';
+  readonly entity: string;
+  readonly argument: string | undefined;
+  readonly wanted: string | undefined;
+  readonly actual: string | undefined;
+  readonly remedy: string;
+  readonly amqpCode: number | undefined;
+
+  constructor(problem: string, refusal: TopologyRefusal, options?: ErrorOptions) {
+    super('TOPOLOGY_REFUSED', `${refusal.entity}: ${problem}. ${refusal.remedy}`, options);
+    this.entity = refusal.entity;
+    this.argument = refusal.argument;
+    this.wanted = refusal.wanted;
+    this.actual = refusal.actual;
+    this.remedy = refusal.remedy;
+    this.amqpCode = refusal.amqpCode;
+  }
+}
+
+/** Two rpc handlers claim the same (type, name): only one of them could ever answer. */
+export class DuplicateHandlerError extends PostageError {
+  override readonly name = 'DuplicateHandlerError';
+  constructor(
+    readonly pattern: string,
+    readonly handlers: readonly [string, string],
+  ) {
+    super(
+      'DUPLICATE_HANDLER',
+      `${pattern} has two rpc handlers, ${handlers[0]} and ${handlers[1]}, but an rpc is answered by exactly one. Remove one of them, or give it another name.`,
+    );
+  }
+}
+
+/** Bytes that are not a message: too large, not decodable, or a field is missing or of the wrong kind. */
+export class MalformedMessageError extends PostageError {
+  override readonly name = 'MalformedMessageError';
+  constructor(
+    /** The field at fault, for example `body.category`, or `body` when the bytes as a whole are. */
+    readonly field: string,
+    problem: string,
+    options?: ErrorOptions,
+  ) {
+    super('MALFORMED_MESSAGE', `${field} ${problem}`, options);
+  }
+}
+
+/** A body that the encoder can not write, for example one with a cycle. */
+export class EncodingError extends PostageError {
+  override readonly name = 'EncodingError';
+  constructor(
+    readonly contentType: string,
+    options?: ErrorOptions,
+  ) {
+    const reason = options?.cause instanceof Error ? `: ${options.cause.message}` : '';
+    super('ENCODING_FAILED', `the message can not be encoded as ${contentType}${reason}`, options);
+  }
+}
+
+/** The broker closed a channel or refused an operation, with its AMQP reply code (404, 406, ...). */
+export class BrokerError extends PostageError {
+  override readonly name = 'BrokerError';
+  constructor(
+    readonly amqpCode: number | undefined,
+    replyText: string,
+    options?: ErrorOptions,
+  ) {
+    super('BROKER_ERROR', replyText, options);
+  }
+}
+
+/** There is no usable connection, and why. */
+export class ConnectionError extends PostageError {
+  override readonly name = 'ConnectionError';
+  constructor(code: ConnectionErrorCode, message: string, options?: ErrorOptions) {
+    super(code, message, options);
+  }
+
+  /** Whether trying again without a change of configuration can not help. */
+  get permanent(): boolean {
+    return (
+      this.code === 'ACCESS_REFUSED' || this.code === 'VHOST_REFUSED' || this.code === 'CONNECTION_CLOSED'
+    );
+  }
+}
+
+/** Where a message was going when its publish failed. */
+export interface PublishTarget {
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly messageId?: string | undefined;
+}
+
+const PUBLISH_PROBLEMS: Readonly<Record<PublishErrorCode, string>> = {
+  NOT_CONNECTED: 'there was no connection to the broker before the deadline; it was not sent',
+  UNROUTABLE: 'no queue is bound to that key; it was not delivered',
+  NACKED: 'the broker refused it (basic.nack), for example because a queue is full',
+  OUTCOME_UNKNOWN: 'it was sent, but no confirm came back; it may or may not have arrived',
+  EXCHANGE_NOT_FOUND: 'the exchange does not exist; it was not delivered',
+  ABORTED: 'the caller aborted it',
+};
+
+/** A message did not reach a queue, or not surely: `code` tells which. */
+export class PublishError extends PostageError implements PublishTarget {
+  override readonly name = 'PublishError';
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly messageId: string | undefined;
+
+  constructor(
+    override readonly code: PublishErrorCode,
+    target: PublishTarget,
+    options?: ErrorOptions,
+  ) {
+    super(
+      code,
+      `message to exchange "${target.exchange}" with key "${target.routingKey}": ${PUBLISH_PROBLEMS[code]}`,
+      options,
+    );
+    this.exchange = target.exchange;
+    this.routingKey = target.routingKey;
+    this.messageId = target.messageId;
+  }
+}
+
+/** What a timed-out call was about. */
+export interface RpcTimeoutFacts extends PublishTarget {
+  readonly type: string;
+  readonly command: string;
+  readonly attempts: number;
+  readonly elapsedMs: number;
+}
+
+/** No answer to an rpc within its timeout, retries included. */
+export class RpcTimeoutError extends PostageError {
+  override readonly name = 'RpcTimeoutError';
+  constructor(readonly facts: RpcTimeoutFacts) {
+    super(
+      'RPC_TIMEOUT',
+      `no reply to ${facts.type} "${facts.command}" (exchange "${facts.exchange}", key "${facts.routingKey}") after ${facts.attempts} attempt(s) in ${facts.elapsedMs} ms`,
+    );
+  }
+}
+
+/** The replier answered with an error result: an expected refusal, with a message. */
+export class RemoteError extends PostageError {
+  override readonly name = 'RemoteError';
+  constructor(
+    message: string,
+    /** The replier's fingerprint, `{}` when it sent none (as Python Postage does). */
+    readonly fingerprint: Readonly<Record<string, unknown>> = {},
+  ) {
+    super('REMOTE_ERROR', message);
+  }
+}
+
+/** The replier answered with an exception result: its handler threw. */
+export class RemoteException extends PostageError {
+  override readonly name = 'RemoteException';
+  constructor(
+    /** The class name of the exception over there, for example `KeyError`. */
+    readonly remoteName: string,
+    message: string,
+    /** The replier's fingerprint, `{}` when it sent none (as Python Postage does). */
+    readonly fingerprint: Readonly<Record<string, unknown>> = {},
+  ) {
+    super('REMOTE_EXCEPTION', message);
+  }
+}

@@ -1,0 +1,183 @@
+import type { ConfirmChannel, ConsumeMessage, Message, Options } from 'amqplib';
+import { BrokerError } from '../errors.js';
+import type { Binding, Exchange, Queue } from '../topology/types.js';
+import { toBrokerError } from './amqp-errors.js';
+import type {
+  ChannelPort,
+  ConfirmListener,
+  ConsumeOptions,
+  Delivery,
+  OutgoingMessage,
+  QueueStatus,
+  ReturnedMessage,
+} from './port.js';
+import { settleWithin } from './settle-within.js';
+
+const CLOSE_LIMIT_MS = 2_000;
+
+/** `ChannelPort` over a confirm channel of amqplib. */
+export class AmqpChannel implements ChannelPort {
+  readonly #channel: ConfirmChannel;
+  #open = true;
+  #closing: Promise<void> | undefined;
+  #lastError: Error | undefined;
+
+  constructor(channel: ConfirmChannel) {
+    this.#channel = channel;
+    // Without these listeners amqplib takes the whole connection down.
+    channel.on('error', (error: Error) => {
+      this.#open = false;
+      this.#lastError = toBrokerError(error);
+    });
+    channel.on('handler-error', (error: Error) => {
+      this.#lastError ??= error;
+    });
+    channel.on('close', () => {
+      this.#open = false;
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  async assertExchange(exchange: Exchange): Promise<void> {
+    const { name, type, durable, autoDelete, internal, arguments: args } = exchange;
+    await this.#ask(() =>
+      this.#channel.assertExchange(name, type, { durable, autoDelete, internal, arguments: { ...args } }),
+    );
+  }
+
+  async checkExchange(name: string): Promise<void> {
+    await this.#ask(() => this.#channel.checkExchange(name));
+  }
+
+  async deleteExchange(name: string): Promise<void> {
+    await this.#ask(() => this.#channel.deleteExchange(name));
+  }
+
+  async assertQueue(queue: Queue): Promise<QueueStatus> {
+    const { name, durable, exclusive, autoDelete, arguments: args } = queue;
+    const options = { durable, exclusive, autoDelete, arguments: { ...args } };
+    return this.#ask(() => this.#channel.assertQueue(name, options));
+  }
+
+  async checkQueue(name: string): Promise<QueueStatus> {
+    return this.#ask(() => this.#channel.checkQueue(name));
+  }
+
+  async deleteQueue(name: string): Promise<void> {
+    await this.#ask(() => this.#channel.deleteQueue(name));
+  }
+
+  async bindQueue({ queue, exchange, key, arguments: args }: Binding): Promise<void> {
+    await this.#ask(() => this.#channel.bindQueue(queue, exchange, key, { ...args }));
+  }
+
+  async unbindQueue({ queue, exchange, key, arguments: args }: Binding): Promise<void> {
+    await this.#ask(() => this.#channel.unbindQueue(queue, exchange, key, { ...args }));
+  }
+
+  async prefetch(count: number): Promise<void> {
+    await this.#ask(() => this.#channel.prefetch(count));
+  }
+
+  async consume(
+    queue: string,
+    onDelivery: (delivery: Delivery | null) => void,
+    options: ConsumeOptions = {},
+  ): Promise<string> {
+    const listener = (message: ConsumeMessage | null): void => {
+      onDelivery(message === null ? null : toDelivery(message));
+    };
+    const { noAck = false, exclusive = false, arguments: args } = options;
+    const consume = { noAck, exclusive, arguments: { ...args } };
+    const { consumerTag } = await this.#ask(() => this.#channel.consume(queue, listener, consume));
+    return consumerTag;
+  }
+
+  async cancel(consumerTag: string): Promise<void> {
+    await this.#ask(() => this.#channel.cancel(consumerTag));
+  }
+
+  publish(message: OutgoingMessage, onConfirm: ConfirmListener): boolean {
+    const { exchange, routingKey, content, properties, mandatory } = message;
+    // amqplib declares its option fields without `undefined`, but treats undefined as absent.
+    const options = { ...properties, mandatory } as Options.Publish;
+    return this.#channel.publish(exchange, routingKey, content, options, (error: Error | null) => {
+      onConfirm(error === null ? undefined : this.#failure(error));
+    });
+  }
+
+  ack(deliveryTag: number, multiple: boolean): void {
+    if (this.#open) this.#channel.ack(messageOf(deliveryTag), multiple);
+  }
+
+  reject(deliveryTag: number, requeue: boolean): void {
+    if (this.#open) this.#channel.reject(messageOf(deliveryTag), requeue);
+  }
+
+  onReturn(listener: (message: ReturnedMessage) => void): void {
+    this.#channel.on('return', (message: Message) => {
+      // amqplib types every incoming message's fields alike; those of basic.return are these four.
+      const fields = message.fields as unknown as Omit<ReturnedMessage, 'properties'>;
+      const { exchange, routingKey, replyCode, replyText } = fields;
+      listener({ exchange, routingKey, replyCode, replyText, properties: definedProperties(message) });
+    });
+  }
+
+  onDrain(listener: () => void): void {
+    this.#channel.on('drain', listener);
+  }
+
+  onClosed(listener: (error: Error | undefined) => void): void {
+    const notify = (): void => listener(this.#closing ? undefined : (this.#lastError ?? this.#gone()));
+    if (this.#open) this.#channel.once('close', notify);
+    else setImmediate(notify);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    await settleWithin(
+      Promise.resolve().then(() => this.#channel.close()),
+      CLOSE_LIMIT_MS,
+    );
+  }
+
+  /** amqplib throws at once on a closed channel and rejects with plain errors: both become a BrokerError. */
+  async #ask<T>(operation: () => Promise<T>): Promise<T> {
+    try {
+      return await operation();
+    } catch (error) {
+      throw toBrokerError(error);
+    }
+  }
+
+  #failure(error: Error): Parameters<ConfirmListener>[0] {
+    if (error.message === 'message nacked') return { kind: 'nacked' };
+    return { kind: 'channel-lost', cause: this.#lastError ?? error };
+  }
+
+  #gone(): Error {
+    return new BrokerError(undefined, 'the channel ended with its connection');
+  }
+}
+
+/** ack and reject look at nothing but the tag; the cast spares keeping every message alive until it is settled. */
+const messageOf = (deliveryTag: number): Message => ({ fields: { deliveryTag } }) as unknown as Message;
+
+// amqplib's MessageProperties has `any` in its fields; ours has the types that AMQP gives them.
+const definedProperties = (message: Message): Delivery['properties'] =>
+  message.properties as Delivery['properties'];
+
+const toDelivery = (message: ConsumeMessage): Delivery => {
+  const { deliveryTag, redelivered, exchange, routingKey } = message.fields;
+  const properties = definedProperties(message);
+  return { deliveryTag, redelivered, exchange, routingKey, content: message.content, properties };
+};

@@ -1,0 +1,44 @@
+import { InvalidOptionError } from '../errors.js';
+
+/** How long to wait before a connection is tried again. */
+export interface BackoffOptions {
+  /** The upper bound of the first wait. @default 200 */
+  readonly initialDelayMs?: number | undefined;
+  /** The upper bound of every wait. @default 30_000 */
+  readonly maxDelayMs?: number | undefined;
+}
+
+export interface Backoff {
+  readonly initialDelayMs: number;
+  readonly maxDelayMs: number;
+}
+
+const DEFAULTS = { initialDelayMs: 200, maxDelayMs: 30_000 } as const satisfies Backoff;
+
+/** @throws {InvalidOptionError} */
+export const resolveBackoff = (given: BackoffOptions = {}): Backoff => {
+  const resolved = {
+    initialDelayMs: given.initialDelayMs ?? DEFAULTS.initialDelayMs,
+    maxDelayMs: given.maxDelayMs ?? DEFAULTS.maxDelayMs,
+  };
+  for (const [name, value] of Object.entries(resolved)) {
+    if (!Number.isFinite(value) || value <= 0) {
+      throw new InvalidOptionError(
+        `reconnect.${name}`,
+        `must be a positive number of milliseconds, not ${String(value)}.`,
+      );
+    }
+  }
+  return resolved;
+};
+
+/**
+ * Exponential backoff with full jitter: a random wait below a bound that doubles, so that a fleet that lost its broker
+ * together does not come back together.
+ * @param attempt counts from 1
+ * @param random a number in [0, 1)
+ */
+export const delayMs = (backoff: Backoff, attempt: number, random: number): number => {
+  const bound = Math.min(backoff.maxDelayMs, backoff.initialDelayMs * 2 ** Math.min(attempt - 1, 30));
+  return Math.round(bound * random);
+};

@@ -1,0 +1,95 @@
+import { silent, type Observer } from '../observability/observer.js';
+import { resolveBackoff, type BackoffOptions } from './backoff.js';
+import { Declarations } from './declarations.js';
+import type { Driver } from './port.js';
+import type { PublishRequest } from './publication.js';
+import { Publisher } from './publisher.js';
+import type { ConnectionState } from './state.js';
+import { Supervisor } from './supervisor.js';
+
+export interface PostageConnectionOptions {
+  readonly driver: Driver;
+  /** Shown by the broker's management, with the role appended. */
+  readonly name: string;
+  readonly reconnect?: BackoffOptions | undefined;
+  readonly observer?: Observer | undefined;
+  /** A number in [0, 1), for jitter. @default Math.random */
+  readonly random?: (() => number) | undefined;
+}
+
+/** Both connections at one moment. */
+export interface ConnectionSnapshot {
+  readonly publishing: ConnectionState;
+  readonly consuming: ConnectionState;
+  /** Publishes that have not settled yet. */
+  readonly pendingPublishes: number;
+}
+
+/**
+ * Everything of one application that talks to one broker: a connection for publishing and one for consuming, so that a
+ * broker that blocks publishers still gets our acks. Each opens when it is first needed.
+ * @see https://www.rabbitmq.com/docs/connections and https://www.rabbitmq.com/docs/alarms
+ */
+export class PostageConnection {
+  readonly consuming: Supervisor;
+  readonly consumingDeclarations = new Declarations();
+  readonly #publishing: Supervisor;
+  readonly #publisher: Publisher;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: PostageConnectionOptions) {
+    const supervise = (role: 'publish' | 'consume'): Supervisor =>
+      new Supervisor({
+        driver: options.driver,
+        role,
+        connectionName: `${options.name} (${role})`,
+        backoff: resolveBackoff(options.reconnect),
+        observer: options.observer ?? silent,
+        random: options.random ?? Math.random,
+      });
+    this.#publishing = supervise('publish');
+    this.consuming = supervise('consume');
+    const declarations = new Declarations();
+    this.#publishing.preset(declarations);
+    this.consuming.preset(this.consumingDeclarations);
+    this.#publisher = new Publisher(this.#publishing, declarations);
+  }
+
+  get snapshot(): ConnectionSnapshot {
+    return {
+      publishing: this.#publishing.state,
+      consuming: this.consuming.state,
+      pendingPublishes: this.#publisher.pending,
+    };
+  }
+
+  /** Calls the listener on every change of either connection; returns the way to stop that. */
+  onChange(listener: (snapshot: ConnectionSnapshot) => void): () => void {
+    const notify = (): void => listener(this.snapshot);
+    const stops = [this.#publishing.onState(notify), this.consuming.onState(notify)];
+    return () => stops.forEach((stop) => stop());
+  }
+
+  /** Publishes with a confirm. See `Publisher.publish` for what it throws. */
+  publish(request: PublishRequest): Promise<void> {
+    return this.#publisher.publish(request);
+  }
+
+  /** Opens the publishing connection ahead of the first publish. */
+  async connectPublisher(): Promise<void> {
+    await this.#publishing.ready();
+  }
+
+  /** Waits for outstanding confirms, then closes both connections. Idempotent; never rejects. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    // Replies of handlers still go out while the consumers' connection is closing.
+    await this.consuming.close();
+    if (this.#publishing.state.kind === 'ready') await this.#publisher.flush();
+    await this.#publishing.close();
+  }
+}

@@ -1,0 +1,121 @@
+import { BrokerError, ConnectionError } from '../errors.js';
+import { explainRefusal } from '../topology/refusal.js';
+import type { Binding, Exchange, Queue, Topology } from '../topology/types.js';
+import type { ChannelPort, Link } from './port.js';
+import type { Attachment } from './supervisor.js';
+
+/**
+ * What has been declared on the present connection: every entity once, exchanges before queues before bindings. A new
+ * connection starts from nothing, since the broker may have forgotten what was transient.
+ */
+export class Declarations implements Attachment {
+  readonly #declared = new Set<string>();
+  #link: Link | undefined;
+  #channel: ChannelPort | undefined;
+  #last: Promise<void> = Promise.resolve();
+
+  async restore(link: Link): Promise<void> {
+    this.lost();
+    this.#link = link;
+  }
+
+  lost(): void {
+    this.#declared.clear();
+    this.#channel = undefined;
+    this.#link = undefined;
+  }
+
+  has(exchange: string): boolean {
+    return exchange === '' || this.#declared.has(exchangeKey(exchange));
+  }
+
+  /** Makes the next `ensure` declare a queue and its bindings anew: the broker deleted it. */
+  forgetQueue(queue: string): void {
+    this.#declared.delete(queueKey(queue));
+    for (const key of this.#declared) {
+      if (key.startsWith(bindingPrefix(queue))) this.#declared.delete(key);
+    }
+  }
+
+  forgetExchange(exchange: string): void {
+    this.#declared.delete(exchangeKey(exchange));
+  }
+
+  /**
+   * Declares what is not declared yet. Calls are served one after the other, so that two callers never interleave.
+   * @throws {TopologyError} the broker refused an entity
+   */
+  ensure(topology: Topology): Promise<void> {
+    const work = this.#last.then(() => this.#ensure(topology));
+    this.#last = work.catch(() => undefined);
+    return work;
+  }
+
+  async #ensure({ exchanges, queues, bindings }: Topology): Promise<void> {
+    for (const exchange of exchanges) {
+      await this.#once(exchangeKey(exchange.name), exchange, (channel) => declareExchange(channel, exchange));
+    }
+    for (const queue of queues) {
+      await this.#once(queueKey(queue.name), queue, (channel) => declareQueue(channel, queue));
+    }
+    const assumed = new Set(queues.filter(({ declare }) => declare === 'assume').map(({ name }) => name));
+    for (const binding of bindings) {
+      if (assumed.has(binding.queue)) continue;
+      await this.#once(bindingKey(binding), binding, (channel) => channel.bindQueue(binding));
+    }
+  }
+
+  /** Removes a binding; the broker does not mind when it is not there. */
+  async unbind(binding: Binding): Promise<void> {
+    this.#declared.delete(bindingKey(binding));
+    await this.#perform(binding, (channel) => channel.unbindQueue(binding));
+  }
+
+  async #once(
+    key: string,
+    entity: Exchange | Queue | Binding,
+    declare: (channel: ChannelPort) => Promise<void>,
+  ): Promise<void> {
+    if (this.#declared.has(key)) return;
+    await this.#perform(entity, declare);
+    this.#declared.add(key);
+  }
+
+  async #perform(
+    entity: Exchange | Queue | Binding,
+    operation: (channel: ChannelPort) => Promise<void>,
+  ): Promise<void> {
+    try {
+      await operation(await this.#openChannel());
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.amqpCode === undefined) throw error;
+      throw explainRefusal({ amqpCode: error.amqpCode, text: error.message, cause: error }, entity);
+    }
+  }
+
+  /** A refusal closes the channel it came on, as AMQP says; the next declaration opens another one. */
+  async #openChannel(): Promise<ChannelPort> {
+    if (this.#channel?.isOpen) return this.#channel;
+    if (!this.#link) throw new ConnectionError('CONNECTION_LOST', 'the connection was lost while declaring');
+    this.#channel = await this.#link.openChannel();
+    return this.#channel;
+  }
+}
+
+const declareExchange = async (channel: ChannelPort, exchange: Exchange): Promise<void> => {
+  if (exchange.name === '' || exchange.declare === 'assume') return;
+  if (exchange.declare === 'passive') await channel.checkExchange(exchange.name);
+  else await channel.assertExchange(exchange);
+};
+
+const declareQueue = async (channel: ChannelPort, queue: Queue): Promise<void> => {
+  if (queue.declare === 'assume') return;
+  if (queue.declare === 'passive') await channel.checkQueue(queue.name);
+  else await channel.assertQueue(queue);
+};
+
+const exchangeKey = (name: string): string => `exchange ${name}`;
+const queueKey = (name: string): string => `queue ${name}`;
+const bindingPrefix = (queue: string): string => `binding ${JSON.stringify(queue)} `;
+const bindingKey = ({ queue, exchange, key, arguments: args }: Binding): string =>
+  `${bindingPrefix(queue)}${JSON.stringify([exchange, key, args])}`;

@@ -1,0 +1,301 @@
+import { ConnectionError, TopologyError } from '../errors.js';
+import type { Observer } from '../observability/observer.js';
+import { delayMs, type Backoff } from './backoff.js';
+import { deferred } from './deferred.js';
+import type { Driver, Link } from './port.js';
+import { settleWithin } from './settle-within.js';
+import type { ConnectionState } from './state.js';
+
+const CLOSE_LIMIT_MS = 2_000;
+
+/** Something that lives on a connection and is put back in place on every new one: a consumer, a publisher, reply queues. */
+export interface Attachment {
+  /** Rebuilds itself on a new link, or rejects; a rejection fails the whole attempt, so that "ready" means all of it. */
+  restore(link: Link): Promise<void>;
+  /** The link is gone, and with it every channel of this attachment. */
+  lost(error: Error): void;
+}
+
+export interface SupervisorOptions {
+  readonly driver: Driver;
+  readonly role: 'publish' | 'consume';
+  readonly connectionName: string;
+  readonly backoff: Backoff;
+  readonly observer: Observer;
+  readonly random: () => number;
+}
+
+/**
+ * Keeps one connection open: connects when it is first needed, restores all attachments as one unit, and starts over
+ * with backoff whenever any of that fails or the link is lost.
+ */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #attachments = new Set<Attachment>();
+  readonly #reattaching = new Set<Attachment>();
+  /** Lost their channel while the connection was being restored. */
+  readonly #unsettled = new Set<Attachment>();
+  readonly #listeners = new Set<(state: ConnectionState) => void>();
+  readonly #stop = new AbortController();
+  #state: ConnectionState = { kind: 'idle' };
+  #link: Link | undefined;
+  #running: Promise<Link> | undefined;
+  #everReady = false;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** The current link when it is ready, for those that must not wait. */
+  get link(): Link | undefined {
+    return this.#state.kind === 'ready' ? this.#link : undefined;
+  }
+
+  /** Calls the listener on every change of state; returns the way to stop that. */
+  onState(listener: (state: ConnectionState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Resolves with a ready link, and connects first where needed, for as long as that takes.
+   * @throws {ConnectionError} closed, or refused for good before it was ever ready (credentials, vhost)
+   * @throws {TopologyError} an attachment was refused before it was ever ready
+   */
+  ready(): Promise<Link> {
+    if (this.#closed) return Promise.reject(closedError());
+    if (this.#link && this.#state.kind === 'ready') return Promise.resolve(this.#link);
+    this.#running ??= this.#run();
+    return this.#running;
+  }
+
+  /** Adds an attachment without connecting: it is restored with the first connection, whenever that is. */
+  preset(attachment: Attachment): void {
+    this.#attachments.add(attachment);
+  }
+
+  /** Puts an attachment on the connection, now and after every reconnect; resolves once it is in place. */
+  async attach(attachment: Attachment): Promise<void> {
+    this.#attachments.add(attachment);
+    try {
+      const link = this.link;
+      if (link === undefined) await this.ready();
+      else await this.#restoreOn(link, attachment);
+    } catch (error) {
+      this.#attachments.delete(attachment);
+      throw error;
+    }
+  }
+
+  detach(attachment: Attachment): void {
+    this.#attachments.delete(attachment);
+  }
+
+  /** Puts one attachment back that lost its channel while the link lives on; retries until it is in place or removed. */
+  async reattach(attachment: Attachment): Promise<void> {
+    const { link } = this;
+    // While the whole connection is being restored, it is restored once more before that counts as ready.
+    if (link === undefined) this.#unsettled.add(attachment);
+    if (link === undefined || this.#reattaching.has(attachment)) return;
+    this.#reattaching.add(attachment);
+    try {
+      await this.#reattachTo(link, attachment);
+    } finally {
+      this.#reattaching.delete(attachment);
+    }
+  }
+
+  async #reattachTo(link: Link, attachment: Attachment): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      await this.#pause(delayMs(this.#options.backoff, attempt, this.#options.random()));
+      // A newer link has restored it with everything else.
+      if (this.link !== link || !this.#attachments.has(attachment)) return;
+      try {
+        return await attachment.restore(link);
+      } catch (error) {
+        this.#options.observer({
+          kind: 'internal.failure',
+          where: 'restoring a consumer or publisher',
+          error,
+        });
+      }
+    }
+  }
+
+  /** Idempotent; never rejects. Waiting callers are rejected with CONNECTION_CLOSED. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#stop.abort();
+    const link = this.#link;
+    this.#link = undefined;
+    // A handshake with a silent peer can not be interrupted; whatever still opens is closed by `#open`.
+    if (this.#running) await settleWithin(this.#running, CLOSE_LIMIT_MS);
+    await link?.close();
+    for (const attachment of this.#attachments) attachment.lost(closedError());
+    this.#attachments.clear();
+    this.#become({ kind: 'closed' });
+    this.#listeners.clear();
+  }
+
+  async #run(): Promise<Link> {
+    try {
+      for (let attempt = 1; ; attempt += 1) {
+        const link = await this.#attempt(attempt);
+        if (link) return link;
+      }
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  /** One try: undefined when it failed and the wait for the next is over. */
+  async #attempt(attempt: number): Promise<Link | undefined> {
+    this.#throwIfClosed();
+    this.#become({ kind: 'connecting', attempt });
+    try {
+      return await this.#open(attempt);
+    } catch (error) {
+      this.#throwIfClosed();
+      await this.#failed(asError(error), attempt);
+      return undefined;
+    }
+  }
+
+  async #open(attempt: number): Promise<Link> {
+    const { driver, connectionName, role, observer } = this.#options;
+    const link = await driver.connect({ connectionName, signal: this.#stop.signal });
+    const death = deferred<never>();
+    death.promise.catch(() => undefined);
+    link.onClosed((error) => {
+      death.reject(
+        error ?? new ConnectionError('CONNECTION_LOST', `the connection to ${link.address} ended`),
+      );
+      this.#onLinkClosed(link, error);
+    });
+    link.onBlocked((reason) => this.#onBlocked(link, reason));
+    try {
+      this.#throwIfClosed();
+      await Promise.race([this.#restoreAll(link), death.promise]);
+      this.#throwIfClosed();
+    } catch (error) {
+      await link.close();
+      throw error;
+    }
+    this.#link = link;
+    this.#everReady = true;
+    this.#become({ kind: 'ready', address: link.address, sinceMs: Date.now() });
+    observer({ kind: 'connection.ready', role, address: link.address, attempts: attempt });
+    return link;
+  }
+
+  /** In the order of attaching; those that are added meanwhile are restored too. */
+  async #restoreAll(link: Link): Promise<void> {
+    this.#unsettled.clear();
+    for (const attachment of this.#attachments) await attachment.restore(link);
+    for (const attachment of this.#unsettled) {
+      this.#unsettled.delete(attachment);
+      await attachment.restore(link);
+    }
+  }
+
+  async #restoreOn(link: Link, attachment: Attachment): Promise<void> {
+    try {
+      await attachment.restore(link);
+    } catch (error) {
+      // When the link died meanwhile, the next one restores it with all others.
+      if (this.link === link || error instanceof TopologyError) throw error;
+      await this.ready();
+    }
+  }
+
+  async #failed(error: Error, attempt: number): Promise<void> {
+    const { observer, role, backoff, random } = this.#options;
+    const permanent = isPermanent(error);
+    if (permanent && !this.#everReady) {
+      this.#become({ kind: 'failed', error });
+      observer({ kind: 'connection.failed', role, error, attempt, retryInMs: undefined });
+      throw error;
+    }
+    const retryInMs = permanent ? backoff.maxDelayMs : delayMs(backoff, attempt, random());
+    this.#become({ kind: 'waiting', attempt, retryInMs, error });
+    observer({ kind: 'connection.failed', role, error, attempt, retryInMs });
+    await this.#pause(retryInMs);
+  }
+
+  #onLinkClosed(link: Link, error: Error | undefined): void {
+    if (this.#link !== link || this.#closed) return;
+    this.#link = undefined;
+    const { observer, role } = this.#options;
+    const reason = error ?? new ConnectionError('CONNECTION_LOST', `the connection to ${link.address} ended`);
+    observer({ kind: 'connection.lost', role, address: link.address, error });
+    for (const attachment of this.#attachments) attachment.lost(reason);
+    this.#become({ kind: 'connecting', attempt: 1 });
+    this.ready().catch(() => undefined);
+  }
+
+  #onBlocked(link: Link, reason: string | undefined): void {
+    if (this.#link !== link || this.#state.kind !== 'ready') return;
+    const { address, sinceMs } = this.#state;
+    const { observer, role } = this.#options;
+    if (reason === undefined) {
+      this.#become({ kind: 'ready', address, sinceMs });
+      observer({ kind: 'connection.unblocked', role });
+    } else {
+      this.#become({ kind: 'ready', address, sinceMs, blocked: { reason, sinceMs: Date.now() } });
+      observer({ kind: 'connection.blocked', role, reason });
+    }
+  }
+
+  #become(state: ConnectionState): void {
+    this.#state = state;
+    for (const listener of this.#listeners) {
+      try {
+        listener(state);
+      } catch (error) {
+        this.#options.observer({
+          kind: 'internal.failure',
+          where: 'a listener of the connection state',
+          error,
+        });
+      }
+    }
+  }
+
+  #throwIfClosed(): void {
+    if (this.#stop.signal.aborted) throw closedError();
+  }
+
+  /** Sleeps, but wakes at once when the supervisor closes. */
+  async #pause(ms: number): Promise<void> {
+    const { signal } = this.#stop;
+    if (signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, ms);
+      signal.addEventListener('abort', wake);
+    });
+  }
+}
+
+const closedError = (): ConnectionError =>
+  new ConnectionError('CONNECTION_CLOSED', 'the connection was closed by this application');
+
+/** A locked exclusive queue (405) frees itself once the broker notices that its old owner is gone. */
+const isPermanent = (error: Error): boolean =>
+  (error instanceof ConnectionError && error.permanent) ||
+  (error instanceof TopologyError && error.amqpCode !== 405);
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

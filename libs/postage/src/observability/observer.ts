@@ -1,0 +1,101 @@
+/** What happened, as data. Logging and metrics are observers of it; core code never logs. */
+export type PostageEvent =
+  | {
+      readonly kind: 'connection.ready';
+      readonly role: string;
+      readonly address: string;
+      readonly attempts: number;
+    }
+  | {
+      readonly kind: 'connection.lost';
+      readonly role: string;
+      readonly address: string;
+      readonly error: Error | undefined;
+    }
+  | {
+      readonly kind: 'connection.failed';
+      readonly role: string;
+      readonly error: Error;
+      readonly attempt: number;
+      /** Undefined: it is not tried again by itself. */
+      readonly retryInMs: number | undefined;
+    }
+  | { readonly kind: 'connection.blocked'; readonly role: string; readonly reason: string }
+  | { readonly kind: 'connection.unblocked'; readonly role: string }
+  | { readonly kind: 'consumer.attached'; readonly queue: string; readonly prefetch: number }
+  | { readonly kind: 'consumer.lost'; readonly queue: string; readonly error: Error }
+  | { readonly kind: 'message.malformed'; readonly at: DeliveryFacts; readonly error: Error }
+  | { readonly kind: 'message.unhandled'; readonly at: DeliveryFacts; readonly message: MessageFacts }
+  | {
+      readonly kind: 'message.filtered';
+      readonly at: DeliveryFacts;
+      readonly message: MessageFacts;
+      readonly handler: string;
+      readonly error: unknown;
+    }
+  | {
+      readonly kind: 'handler.failed';
+      readonly at: DeliveryFacts;
+      readonly message: MessageFacts;
+      readonly handler: string;
+      readonly error: unknown;
+    }
+  | {
+      readonly kind: 'reply.repeated';
+      readonly at: DeliveryFacts;
+      readonly message: MessageFacts;
+      readonly handler: string;
+    }
+  | { readonly kind: 'reply.undeliverable'; readonly at: DeliveryFacts; readonly error: unknown }
+  | { readonly kind: 'reply.late'; readonly queue: string; readonly correlationId: string | undefined }
+  | { readonly kind: 'reply.malformed'; readonly queue: string; readonly error: Error }
+  | {
+      readonly kind: 'message.sent';
+      readonly exchange: string;
+      readonly routingKey: string;
+      readonly body: unknown;
+    }
+  | { readonly kind: 'message.received'; readonly at: DeliveryFacts; readonly body: unknown }
+  | { readonly kind: 'internal.failure'; readonly where: string; readonly error: unknown }
+  | { readonly kind: 'warning'; readonly text: string };
+
+/** Where a message came from. */
+export interface DeliveryFacts {
+  readonly queue: string;
+  readonly exchange: string;
+  readonly routingKey: string;
+  readonly sizeBytes: number;
+  readonly redelivered: boolean;
+}
+
+/** What a message says of itself. */
+export interface MessageFacts {
+  readonly category: string;
+  readonly type: string;
+  readonly name: unknown;
+  readonly fingerprint: unknown;
+}
+
+/** Told of everything that happens; whatever it throws is swallowed. */
+export type Observer = (event: PostageEvent) => void;
+
+export const silent: Observer = () => undefined;
+
+/** An observer that never throws: a broken logger must not cost a message. */
+export const guarded =
+  (observer: Observer): Observer =>
+  (event) => {
+    try {
+      observer(event);
+    } catch {
+      // There is nobody left to tell.
+    }
+  };
+
+/** Tells several observers, each whether or not another one throws. */
+export const combine = (...observers: readonly Observer[]): Observer => {
+  const safe = observers.map(guarded);
+  return (event) => {
+    for (const observer of safe) observer(event);
+  };
+};

@@ -1,0 +1,151 @@
+import { InvalidOptionError } from '../errors.js';
+import { Message, MessageCommand, RpcCommand, GenericMessage } from '../wire/message.js';
+import type { RpcResult } from '../wire/rpc-result.js';
+import { mergeCallOptions, type CallOptions } from './call-options.js';
+import { commandName, parseMethodName, type MethodName } from './method-name.js';
+import type { QueueOnly } from './producer-types.js';
+import type { ReplyQueue } from './reply-queue.js';
+import type { Sender } from './sender.js';
+
+const SENDER = Symbol('postage.sender');
+const OPTIONS = Symbol('postage.options');
+
+type Method = (this: GenericProducer, ...args: unknown[]) => Promise<unknown>;
+
+/**
+ * Makes `message*` and `rpc*` methods the first time they are asked for: from the builder of that name where the class
+ * has one, else as a command. It stands at the end of the prototype chain, so whatever a class defines itself wins and
+ * an ordinary method call never comes here.
+ */
+const generatedMethods: object = new Proxy(Object.create(null) as object, {
+  get(_target, property, producer: object): unknown {
+    const parsed = typeof property === 'string' ? parseMethodName(property) : undefined;
+    if (parsed === undefined || !(producer instanceof GenericProducer))
+      return Reflect.get(Object.prototype, property, producer);
+    const method = generate(parsed);
+    // From now on an ordinary method of its class: only the first use comes through here.
+    Object.defineProperty(producer.constructor.prototype, property, {
+      value: method,
+      writable: true,
+      configurable: true,
+    });
+    return method;
+  },
+  getPrototypeOf: () => Object.prototype,
+});
+
+/**
+ * The network API of a component: `buildMessage*` and `buildRpc*` methods define its messages, and users call the
+ * `message*` and `rpc*` methods that come from them. Names without a builder are commands: `messageJoinGroup(p)` sends the
+ * command `join_group` with `p` as its parameters.
+ *
+ * Decorate a subclass with `@Producer({ eks })`, register it with `PostageModule.forFeature([...])`, inject it with
+ * `@InjectProducer(...)` as `ProducerOf<...>`.
+ */
+export abstract class GenericProducer {
+  readonly [OPTIONS]: CallOptions = {};
+
+  /** A producer like this one with other options for its calls; this one stays as it is. @throws {InvalidOptionError} */
+  with(options: CallOptions & { readonly queueOnly: true }): QueueOnly<this>;
+  with(options: CallOptions): this;
+  with(options: CallOptions): this | QueueOnly<this> {
+    const merged = mergeCallOptions(this[OPTIONS], options);
+    // Object.create types its result as any: it is this producer with one field laid over.
+    return Object.create(this, { [OPTIONS]: { value: merged } }) as this;
+  }
+
+  /** Sends a command whose name is known only at run time. @throws {PublishError} */
+  async command(name: string, parameters?: unknown): Promise<void> {
+    await senderOf(this).sendMessage(new MessageCommand(name, parameters), this[OPTIONS]);
+  }
+
+  /** Calls a command whose name is known only at run time. */
+  async rpc<V = unknown>(name: string, parameters?: unknown): Promise<RpcResult<V>> {
+    return call(this, new RpcCommand<V>(name, parameters)) as Promise<RpcResult<V>>;
+  }
+
+  /** Sends a generic message: type and name "none", the content holds what was given. */
+  async message(args: readonly unknown[] = [], kwds: Readonly<Record<string, unknown>> = {}): Promise<void> {
+    await senderOf(this).sendMessage(new GenericMessage(args, kwds), this[OPTIONS]);
+  }
+
+  /** Sends a message built elsewhere. */
+  async publish(message: Message): Promise<void> {
+    await senderOf(this).sendMessage(message, this[OPTIONS]);
+  }
+
+  /** Sends a body as it is, for example one that was received: no field is added or changed. */
+  async forward(body: unknown): Promise<void> {
+    await senderOf(this).send(body, this[OPTIONS]);
+  }
+}
+
+Object.setPrototypeOf(GenericProducer.prototype, generatedMethods);
+
+/** Gives a producer what it sends with; the Nest module does it for every registered producer. */
+export const bindProducer = <P extends GenericProducer>(producer: P, sender: Sender): P => {
+  Object.defineProperty(producer, SENDER, { value: sender, configurable: true });
+  return producer;
+};
+
+const senderOf = (producer: GenericProducer): Sender => {
+  // The symbol is ours alone: nothing but bindProducer sets it.
+  const sender = (producer as { [SENDER]?: Sender })[SENDER];
+  if (sender) return sender;
+  const { name } = producer.constructor;
+  throw new InvalidOptionError(
+    name,
+    `is not connected. Register it with PostageModule.forFeature([${name}]) and inject it with @InjectProducer(${name}).`,
+  );
+};
+
+const call = <V>(
+  producer: GenericProducer,
+  command: RpcCommand<V>,
+): Promise<RpcResult<V> | ReplyQueue<V>> => {
+  const options = producer[OPTIONS];
+  return options.queueOnly
+    ? senderOf(producer).open(command, options)
+    : senderOf(producer).call(command, options);
+};
+
+const generate = ({ kind, suffix }: MethodName): Method => {
+  const builder = `build${kind === 'message' ? 'Message' : 'Rpc'}${suffix}`;
+  const build = kind === 'message' ? undeclaredMessage(suffix) : undeclaredRpc(suffix);
+  return async function (this: GenericProducer, ...args: unknown[]): Promise<unknown> {
+    const declared = (this as unknown as Record<string, unknown>)[builder];
+    const built: unknown =
+      typeof declared === 'function' ? await Reflect.apply(declared, this, args) : build(args);
+    if (kind === 'rpc') return call(this, expectRpc(built, builder));
+    return senderOf(this).sendMessage(expectMessage(built, builder), this[OPTIONS]);
+  };
+};
+
+const undeclaredMessage = (suffix: string) => (args: readonly unknown[]) =>
+  new MessageCommand(commandName(suffix), onlyParameter(`message${suffix}`, args));
+
+const undeclaredRpc = (suffix: string) => (args: readonly unknown[]) =>
+  new RpcCommand(commandName(suffix), onlyParameter(`rpc${suffix}`, args));
+
+const onlyParameter = (method: string, args: readonly unknown[]): unknown => {
+  if (args.length > 1) {
+    throw new InvalidOptionError(
+      method,
+      `takes one value as the command's parameters, not ${args.length}. Put them into an object, or write a builder.`,
+    );
+  }
+  return args[0];
+};
+
+const expectMessage = (built: unknown, builder: string): Message => {
+  if (built instanceof Message && built.body.category === 'message') return built;
+  throw new InvalidOptionError(
+    builder,
+    'must return a Message of category "message", for example a MessageCommand or a MessageStatus.',
+  );
+};
+
+const expectRpc = (built: unknown, builder: string): RpcCommand => {
+  if (built instanceof RpcCommand) return built;
+  throw new InvalidOptionError(builder, 'must return an RpcCommand.');
+};

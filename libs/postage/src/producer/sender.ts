@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto';
+import type { MessageProperties } from '../connection/port.js';
+import { RpcTimeoutError } from '../errors.js';
+import { exchangeTopology, type Ek } from '../topology/binding.js';
+import type { MessageBody } from '../wire/body.js';
+import type { Message, RpcCommand } from '../wire/message.js';
+import { rpcException, rpcResultFrom, type RpcResult } from '../wire/rpc-result.js';
+import type { Delivery } from '../connection/port.js';
+import type { CallOptions } from './call-options.js';
+import { ReplyQueue } from './reply-queue.js';
+import type { RpcRequest } from './rpc-caller.js';
+import type { MessagingRuntime, ProducerSettings } from './runtime.js';
+import { targetsOf } from './target.js';
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_MAX_RETRY = 4;
+const DEFAULT_PUBLISH_TIMEOUT_MS = 30_000;
+
+/** Turns messages into publishes and calls: what every producer, client and replier sends goes through here. */
+export class Sender {
+  readonly #runtime: MessagingRuntime;
+  readonly #settings: ProducerSettings;
+
+  constructor(runtime: MessagingRuntime, settings: ProducerSettings) {
+    this.#runtime = runtime;
+    this.#settings = settings;
+  }
+
+  /** Resolves once every couple has confirmed; one failure is thrown as it is, several as an AggregateError. */
+  async send(body: unknown, given: CallOptions): Promise<void> {
+    const options = { ...this.#settings.defaults, ...given };
+    const content = this.#settings.codec.encode(body);
+    const targets = targetsOf(this.#settings.eks, options, this.#settings.name);
+    const results = await Promise.allSettled(
+      targets.map((target) => this.#publish(target, content, body, options)),
+    );
+    const errors = results.flatMap((result) =>
+      result.status === 'rejected' ? [result.reason as unknown] : [],
+    );
+    if (errors.length > 1)
+      throw new AggregateError(errors, `${errors.length} of ${targets.length} publishes failed`);
+    if (errors.length === 1) throw errors[0];
+  }
+
+  async sendMessage(message: Message, options: CallOptions): Promise<void> {
+    await this.send(this.#signed(message), options);
+  }
+
+  /** Postage's rpc: whatever the replier says is returned, and no reply in time is returned as `TimeoutError`. */
+  async call<V>(command: Message, given: CallOptions): Promise<RpcResult<V>> {
+    try {
+      return await this.request<V>(command, given);
+    } catch (error) {
+      if (error instanceof RpcTimeoutError) return rpcException('TimeoutError', error.message);
+      throw error;
+    }
+  }
+
+  /** Like `call`, but no reply in time is thrown. @throws {RpcTimeoutError} */
+  async request<V>(command: Message, given: CallOptions): Promise<RpcResult<V>> {
+    return this.#parse<V>(await this.#runtime.rpc.call(this.#request(command, given)));
+  }
+
+  async open<V>(command: RpcCommand<V>, given: CallOptions): Promise<ReplyQueue<V>> {
+    const early: Delivery[] = [];
+    let queue: ReplyQueue<V> | undefined;
+    const { rpc } = this.#runtime;
+    const address = await rpc.open(this.#request(command, given), (delivery) => {
+      if (queue) queue.push(delivery);
+      else early.push(delivery);
+    });
+    queue = new ReplyQueue<V>(
+      {
+        name: address.name,
+        parse: (delivery) => this.#parse(delivery),
+        close: () => rpc.pool.release(address, false),
+      },
+      early,
+    );
+    const opened = queue;
+    address.onLost = () => opened.close();
+    return opened;
+  }
+
+  async #publish(
+    [exchange, routingKey]: Ek,
+    content: Buffer,
+    body: unknown,
+    options: CallOptions,
+  ): Promise<void> {
+    this.#report(exchange.name, routingKey, body);
+    await this.#runtime.connection.publish({
+      message: {
+        exchange: exchange.name,
+        routingKey,
+        content,
+        properties: { ...this.#properties(options), messageId: randomUUID() },
+        mandatory: options.mandatory ?? false,
+      },
+      topology: exchangeTopology(exchange),
+      deadlineMs: options.publishTimeoutMs ?? DEFAULT_PUBLISH_TIMEOUT_MS,
+      signal: options.signal,
+    });
+  }
+
+  #request(command: Message, given: CallOptions): RpcRequest {
+    const options = { ...this.#settings.defaults, ...given };
+    const [[exchange, routingKey]] = targetsOf(this.#settings.eks, options, this.#settings.name);
+    const body = this.#signed(command);
+    const content = this.#settings.codec.encode(body);
+    this.#report(exchange.name, routingKey, body);
+    return {
+      target: { exchange: exchange.name, routingKey },
+      topology: exchangeTopology(exchange),
+      content,
+      properties: this.#properties(options),
+      mandatory: options.mandatory ?? true,
+      timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      maxRetry: options.maxRetry ?? DEFAULT_MAX_RETRY,
+      publishTimeoutMs: options.publishTimeoutMs ?? DEFAULT_PUBLISH_TIMEOUT_MS,
+      signal: options.signal,
+      type: body.type,
+      command: String(body.name),
+    };
+  }
+
+  #parse<V>(delivery: Delivery): RpcResult<V> {
+    const body = this.#settings.codec.decodeBody(delivery.content, delivery.properties.contentType);
+    if (this.#runtime.debug) {
+      const { exchange, routingKey, redelivered, content } = delivery;
+      const at = { queue: routingKey, exchange, routingKey, redelivered, sizeBytes: content.length };
+      this.#runtime.observer({ kind: 'message.received', at, body });
+    }
+    return rpcResultFrom<V>(body);
+  }
+
+  /** With our fingerprint, unless the message has one of its own. */
+  #signed(message: Message): MessageBody {
+    const { body } = message;
+    return Object.keys(body.fingerprint).length > 0
+      ? body
+      : { ...body, fingerprint: this.#runtime.fingerprint };
+  }
+
+  #properties(options: CallOptions): MessageProperties {
+    const { headers, priority, expirationMs, persistent } = options;
+    const appId = this.#runtime.fingerprint.name;
+    return {
+      contentType: this.#settings.codec.contentType,
+      deliveryMode: (persistent ?? true) ? 2 : 1,
+      timestamp: Math.floor(Date.now() / 1000),
+      ...(appId === null ? {} : { appId }),
+      ...(headers === undefined ? {} : { headers }),
+      ...(priority === undefined ? {} : { priority }),
+      ...(expirationMs === undefined ? {} : { expiration: String(expirationMs) }),
+    };
+  }
+
+  #report(exchange: string, routingKey: string, body: unknown): void {
+    if (this.#runtime.debug) this.#runtime.observer({ kind: 'message.sent', exchange, routingKey, body });
+  }
+}

@@ -1,0 +1,194 @@
+import type { PostageConnection } from '../connection/connection.js';
+import { InvalidOptionError } from '../errors.js';
+import type { Observer } from '../observability/observer.js';
+import { topologyOf, type Eqk } from '../topology/binding.js';
+import type { Compatibility, QueueFlags } from '../topology/queue.js';
+import type { AmqpTable, Binding, Exchange } from '../topology/types.js';
+import type { Codec } from '../wire/codec.js';
+import type { FingerprintDict } from '../wire/fingerprint.js';
+import { Dispatcher } from './dispatch.js';
+import { HandlerTable, type Handler } from './handlers.js';
+import type { AnyResult } from './invocation.js';
+import { planQueues, type ProcessorScope, type QueuePlan, type ScopedHandler } from './queue-plan.js';
+import { Replier } from './replier.js';
+import { Subscription } from './subscription.js';
+
+export interface GenericConsumerOptions {
+  readonly connection: PostageConnection;
+  readonly codec: Codec;
+  readonly fingerprint: FingerprintDict;
+  readonly observer: Observer;
+  readonly debug: boolean;
+  readonly compatibility: Compatibility;
+  readonly prefetch: number;
+  /** How long `drain` waits for running handlers, in milliseconds. */
+  readonly drainTimeoutMs: number;
+  /** What the caller of a failed rpc handler is told. */
+  readonly toFailure: (error: unknown) => AnyResult;
+}
+
+/** One consumed queue, as a snapshot shows it. */
+export interface ConsumerSnapshot {
+  readonly queue: string;
+  readonly attached: boolean;
+  readonly inFlight: number;
+}
+
+/**
+ * Consumes queues and hands their messages to handlers. Bindings may come and go at run time; they survive reconnects.
+ */
+export class GenericConsumer {
+  readonly #options: GenericConsumerOptions;
+  readonly #replier: Replier;
+  readonly #handlers: ScopedHandler[] = [];
+  readonly #scopes = new Set<ProcessorScope>();
+  /** The queues of handlers that belong to no processor. */
+  readonly #own: { readonly label: string; eqk: Eqk };
+  readonly #subscriptions = new Map<string, Subscription>();
+  #started: Promise<void> | undefined;
+  #drained: Promise<void> | undefined;
+
+  constructor(options: GenericConsumerOptions) {
+    this.#options = options;
+    this.#replier = new Replier(options);
+    this.#own = { label: 'the server', eqk: [] };
+    this.#scopes.add(this.#own);
+  }
+
+  /** Adds queues for the handlers that belong to no processor; before `start`. */
+  addQueues(eqk: Eqk): void {
+    this.#own.eqk = [...this.#own.eqk, ...eqk];
+  }
+
+  /** Adds a handler; before `start`. Without a scope it serves the queues of the consumer itself. */
+  register(handler: Handler, scope?: ProcessorScope): void {
+    if (scope) this.#scopes.add(scope);
+    this.#handlers.push({ handler, scope: scope ?? this.#own });
+  }
+
+  /**
+   * Declares everything and consumes it. Resolves once the broker has accepted the last consumer.
+   * @throws {DuplicateHandlerError} two rpc handlers for one pattern on one queue
+   * @throws {TopologyError} the broker refused an entity
+   * @throws {ConnectionError} the broker refused credentials or vhost
+   */
+  start(): Promise<void> {
+    this.#started ??= this.#start();
+    return this.#started;
+  }
+
+  async #start(): Promise<void> {
+    const plans = planQueues({
+      scopes: [...this.#scopes],
+      handlers: this.#handlers,
+      defaultPrefetch: this.#options.prefetch,
+      compatibility: this.#options.compatibility,
+    });
+    this.#warnOfHandlersWithoutQueue();
+    for (const plan of plans) this.#subscriptions.set(plan.queue.name, this.#subscription(plan));
+    await Promise.all([...this.#subscriptions.values()].map((subscription) => subscription.start()));
+  }
+
+  /**
+   * Binds a queue at run time, and consumes it when it is not consumed yet, with all handlers of this consumer.
+   * @param flags the queue's flags, where it is new
+   * @throws {TopologyError} the broker refused it
+   */
+  async queueBind(
+    exchange: Exchange,
+    queue: string,
+    key: string,
+    flags?: QueueFlags,
+    args?: AmqpTable,
+  ): Promise<void> {
+    const spec = flags === undefined ? queue : { name: queue, flags };
+    const eqk: Eqk = [[exchange, [args === undefined ? [spec, key] : [spec, key, args]]]];
+    const topology = topologyOf(eqk, this.#options);
+    if (this.#started === undefined) return this.addQueues(eqk);
+    await this.#started;
+    const existing = this.#subscriptions.get(queue);
+    if (existing) return existing.extend({ ...topology, queues: [] });
+    const [definition] = topology.queues;
+    if (!definition) throw new InvalidOptionError('queue', 'must name a queue.');
+    await this.#startLate({
+      queue: definition,
+      topology,
+      prefetch: this.#options.prefetch,
+      handlers: this.#handlers.map(({ handler }) => handler),
+    });
+  }
+
+  /** Removes a binding at run time; the queue stays and is consumed further. */
+  async queueUnbind(exchange: Exchange, queue: string, key: string, args: AmqpTable = {}): Promise<void> {
+    const subscription = this.#subscriptions.get(queue);
+    if (!subscription) {
+      throw new InvalidOptionError(
+        'queue',
+        `"${queue}" is not consumed here. Consumed: ${[...this.#subscriptions.keys()].join(', ') || 'none'}.`,
+      );
+    }
+    const binding: Binding = { exchange: exchange.name, queue, key, arguments: args };
+    await subscription.removeBinding(binding);
+  }
+
+  get snapshot(): readonly ConsumerSnapshot[] {
+    return [...this.#subscriptions.values()].map(({ queue, attached, inFlight }) => ({
+      queue,
+      attached,
+      inFlight,
+    }));
+  }
+
+  /** Stops consuming and waits for running handlers, their replies and acks included. Idempotent; never rejects. */
+  drain(): Promise<void> {
+    this.#drained ??= Promise.all(
+      [...this.#subscriptions.values()].map((subscription) =>
+        subscription.drain(this.#options.drainTimeoutMs),
+      ),
+    ).then(() => undefined);
+    return this.#drained;
+  }
+
+  async #startLate(plan: QueuePlan): Promise<void> {
+    const subscription = this.#subscription(plan);
+    this.#subscriptions.set(plan.queue.name, subscription);
+    try {
+      await subscription.start();
+    } catch (error) {
+      this.#subscriptions.delete(plan.queue.name);
+      throw error;
+    }
+  }
+
+  #subscription({ queue, topology, prefetch, handlers }: QueuePlan): Subscription {
+    const { connection, codec, observer, debug, toFailure } = this.#options;
+    const dispatcher = new Dispatcher({
+      queue: queue.name,
+      isPrivate: queue.exclusive,
+      table: new HandlerTable(handlers),
+      codec,
+      replier: this.#replier,
+      observer,
+      debug,
+      toFailure,
+    });
+    return new Subscription({
+      queue: queue.name,
+      topology,
+      prefetch,
+      supervisor: connection.consuming,
+      declarations: connection.consumingDeclarations,
+      observer,
+      handle: (delivery) => dispatcher.handle(delivery),
+    });
+  }
+
+  #warnOfHandlersWithoutQueue(): void {
+    const idle = this.#handlers
+      .filter(({ scope }) => scope?.eqk.length === 0)
+      .map(({ handler }) => handler.label);
+    if (idle.length === 0) return;
+    const text = `no queue leads to ${idle.join(', ')}: give the class @Processor({ eqk: [...] }), or the server an eqk option`;
+    this.#options.observer({ kind: 'warning', text });
+  }
+}

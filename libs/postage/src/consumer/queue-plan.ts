@@ -1,0 +1,88 @@
+import { InvalidOptionError } from '../errors.js';
+import { mergeTopologies, topologyOf, type Eqk } from '../topology/binding.js';
+import type { Compatibility } from '../topology/queue.js';
+import type { Queue, Topology } from '../topology/types.js';
+import type { Handler } from './handlers.js';
+
+/** A processor: handlers that serve the queues of their own eqk, and no others. */
+export interface ProcessorScope {
+  /** The class name, for errors. */
+  readonly label: string;
+  readonly eqk: Eqk;
+  readonly prefetch?: number | undefined;
+}
+
+export interface ScopedHandler {
+  readonly handler: Handler;
+  /** Undefined: it serves the queues of the consumer itself. */
+  readonly scope?: ProcessorScope | undefined;
+}
+
+/** One queue to consume: what to declare for it, with which prefetch, and whose handlers it feeds. */
+export interface QueuePlan {
+  readonly queue: Queue;
+  readonly topology: Topology;
+  readonly prefetch: number;
+  readonly handlers: readonly Handler[];
+}
+
+interface PlanInput {
+  readonly scopes: readonly ProcessorScope[];
+  readonly handlers: readonly ScopedHandler[];
+  readonly defaultPrefetch: number;
+  readonly compatibility: Compatibility;
+}
+
+/**
+ * One plan per queue, however many processors name it: a queue has one consumer, and its messages find their handlers
+ * by type and name. (Two consumers on it would get every second message each.)
+ * @throws {InvalidOptionError} definitions of one entity, or prefetches of one queue, contradict each other
+ */
+export const planQueues = ({
+  scopes,
+  handlers,
+  defaultPrefetch,
+  compatibility,
+}: PlanInput): readonly QueuePlan[] => {
+  const whole = mergeTopologies(...scopes.map(({ eqk }) => topologyOf(eqk, { compatibility })));
+  return whole.queues.map((queue) => {
+    const owners = scopes.filter((scope) => namesQueue(scope, queue, compatibility));
+    return {
+      queue,
+      topology: partFor(queue, whole),
+      prefetch: prefetchOf(queue, owners, defaultPrefetch),
+      handlers: handlers.filter(({ scope }) => scope && owners.includes(scope)).map(({ handler }) => handler),
+    };
+  });
+};
+
+const namesQueue = ({ eqk }: ProcessorScope, queue: Queue, compatibility: Compatibility): boolean =>
+  topologyOf(eqk, { compatibility }).queues.some(({ name }) => name === queue.name);
+
+const partFor = (queue: Queue, whole: Topology): Topology => {
+  const bindings = whole.bindings.filter((binding) => binding.queue === queue.name);
+  const sources = new Set(bindings.map(({ exchange }) => exchange));
+  return { exchanges: whole.exchanges.filter(({ name }) => sources.has(name)), queues: [queue], bindings };
+};
+
+const prefetchOf = (queue: Queue, owners: readonly ProcessorScope[], fallback: number): number => {
+  const given = owners.filter(({ prefetch }) => prefetch !== undefined);
+  const [first] = given;
+  const other = given.find(({ prefetch }) => prefetch !== first?.prefetch);
+  if (first && other) {
+    throw new InvalidOptionError(
+      'prefetch',
+      `${first.label} (${first.prefetch}) and ${other.label} (${other.prefetch}) share queue "${queue.name}", which has one consumer. Give both the same prefetch.`,
+    );
+  }
+  return checkPrefetch(first?.prefetch ?? fallback);
+};
+
+/** @throws {InvalidOptionError} */
+export const checkPrefetch = (prefetch: number): number => {
+  if (Number.isInteger(prefetch) && prefetch >= 1 && prefetch <= 65_535) return prefetch;
+  throw new InvalidOptionError(
+    'prefetch',
+    `must be a whole number from 1 to 65535, not ${String(prefetch)}.`,
+  );
+};

@@ -1,0 +1,81 @@
+import type { PostageConnection } from '../connection/connection.js';
+import type { Delivery } from '../connection/port.js';
+import { EMPTY_TOPOLOGY } from '../topology/binding.js';
+import type { MessageBody } from '../wire/body.js';
+import type { Codec } from '../wire/codec.js';
+import type { FingerprintDict } from '../wire/fingerprint.js';
+import { Message, MessageResult, MessageResultError, MessageResultException } from '../wire/message.js';
+import type { AnyResult } from './invocation.js';
+
+/** A caller's patience is not known to a replier; a reply that can not be sent for this long is given up. */
+const REPLY_DEADLINE_MS = 30_000;
+
+export interface ReplierOptions {
+  readonly connection: PostageConnection;
+  readonly codec: Codec;
+  readonly fingerprint: FingerprintDict;
+}
+
+/** Sends replies: to the default exchange, with the request's `reply_to` as key, and its correlation id when it had one. */
+export class Replier {
+  readonly #options: ReplierOptions;
+
+  constructor(options: ReplierOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Resolves once the broker has the reply, with the body that went out.
+   * @throws {PublishError} UNROUTABLE: the caller's queue is gone, it does not wait any more
+   */
+  async reply(request: Delivery, result: AnyResult): Promise<MessageBody | undefined> {
+    const { replyTo, correlationId } = request.properties;
+    if (replyTo === undefined) return undefined;
+    const { connection, fingerprint } = this.#options;
+    const body = { ...result.body, fingerprint };
+    const { content, contentType, sent } = this.#encode(request, body);
+    const properties = {
+      contentType,
+      deliveryMode: 1,
+      ...(correlationId === undefined ? {} : { correlationId }),
+    };
+    // The id finds a returned reply again; requests of plain scripts may have none of their own.
+    const messageId = `reply ${replyTo} ${request.deliveryTag}`;
+    await connection.publish({
+      message: {
+        exchange: '',
+        routingKey: replyTo,
+        content,
+        properties: { ...properties, messageId },
+        mandatory: true,
+      },
+      topology: EMPTY_TOPOLOGY,
+      deadlineMs: REPLY_DEADLINE_MS,
+    });
+    return sent;
+  }
+
+  /** A result that can not be encoded is answered as the exception that this is. */
+  #encode(request: Delivery, body: MessageBody): { content: Buffer; contentType: string; sent: MessageBody } {
+    const codec = this.#options.codec.answering(request.properties.contentType);
+    try {
+      return { content: codec.encode(body), contentType: codec.contentType, sent: body };
+    } catch (error) {
+      const failure = { ...MessageResultException.from(error).body, fingerprint: this.#options.fingerprint };
+      return { content: codec.encode(failure), contentType: codec.contentType, sent: failure };
+    }
+  }
+}
+
+/** What a handler returned or replied with, as a result message. */
+export const toResult = (value: unknown): AnyResult => {
+  if (
+    value instanceof MessageResult ||
+    value instanceof MessageResultError ||
+    value instanceof MessageResultException
+  ) {
+    return value;
+  }
+  if (value instanceof Message) return new MessageResult(value.body);
+  return new MessageResult(value);
+};

@@ -1,0 +1,108 @@
+export {
+  BrokerError,
+  ConnectionError,
+  DuplicateHandlerError,
+  EncodingError,
+  InvalidOptionError,
+  MalformedMessageError,
+  PostageError,
+  PublishError,
+  RemoteError,
+  RemoteException,
+  RpcTimeoutError,
+  TopologyError,
+} from './errors.js';
+export type {
+  ConnectionErrorCode,
+  PostageErrorCode,
+  PublishErrorCode,
+  PublishTarget,
+  RpcTimeoutFacts,
+  TopologyRefusal,
+} from './errors.js';
+
+export { MESSAGE_VERSION, parseBody } from './wire/body.js';
+export type { MessageBody, MessageCategory } from './wire/body.js';
+export type { Encoder } from './wire/encoder.js';
+export { Fingerprint } from './wire/fingerprint.js';
+export type {
+  FingerprintDict,
+  FingerprintLike,
+  FingerprintOptions,
+  FingerprintTuple,
+} from './wire/fingerprint.js';
+export { JsonEncoder } from './wire/json-encoder.js';
+export type { JsonEncoderOptions } from './wire/json-encoder.js';
+export type { JsonValue } from './wire/json.js';
+export {
+  GenericMessage,
+  Message,
+  MessageCommand,
+  MessageResult,
+  MessageResultError,
+  MessageResultException,
+  MessageStatus,
+  RpcCommand,
+} from './wire/message.js';
+export type { MessageParts } from './wire/message.js';
+export type { RpcException, RpcFailure, RpcResult, RpcSuccess } from './wire/rpc-result.js';
+
+export { defineEks, defineEqk } from './topology/binding.js';
+export type { Ek, Eks, Eqk, EqkEntry, QueueBinding } from './topology/binding.js';
+export { DEFAULT_EXCHANGE, defineExchange } from './topology/exchange.js';
+export type { ExchangeDefinition } from './topology/exchange.js';
+export { defineQueue } from './topology/queue.js';
+export type { Compatibility, QueueDefinition, QueueFlags, QueueSpec, QueueType } from './topology/queue.js';
+export type { AmqpTable, AmqpValue, DeclareMode, Exchange, ExchangeType, Queue } from './topology/types.js';
+
+export type { DeliveryFacts, MessageFacts, Observer, PostageEvent } from './observability/observer.js';
+
+export type { ConnectionProvider } from './connection/amqp-driver.js';
+export type { BackoffOptions } from './connection/backoff.js';
+export { PostageConnection } from './connection/connection.js';
+export type { ConnectionSnapshot } from './connection/connection.js';
+export type { ConnectionOptions } from './connection/options.js';
+export type {
+  ChannelPort,
+  ConnectRequest,
+  Delivery,
+  Driver,
+  Link,
+  MessageProperties,
+} from './connection/port.js';
+export type { Blocked, ConnectionState } from './connection/state.js';
+
+export type { CallOptions } from './producer/call-options.js';
+export { GenericProducer } from './producer/generic-producer.js';
+export type { MessageMethod, ProducerOf, QueueOnly, RpcMethod } from './producer/producer-types.js';
+export { ReplyQueue } from './producer/reply-queue.js';
+
+export { GenericConsumer } from './consumer/generic-consumer.js';
+export type { ConsumerSnapshot } from './consumer/generic-consumer.js';
+export type { ReplyFunction } from './consumer/invocation.js';
+
+export {
+  MessageFilter,
+  MessageHandler,
+  MessageHandlerFullBody,
+  RpcHandler,
+} from './nest/handler.decorators.js';
+export type { Handler, HandlerDecorator } from './nest/handler.decorators.js';
+export { Content, Parameters, Reply, Sender } from './nest/param.decorators.js';
+export { PostageClient } from './nest/postage.client.js';
+export type { PostageClientOptions } from './nest/postage.client.js';
+export { PostageContext } from './nest/postage.context.js';
+export { PostageModule } from './nest/postage.module.js';
+export type {
+  PostageMicroservice,
+  PostageModuleAsyncOptions,
+  PostageModuleOptions,
+  PostageOptionsFactory,
+} from './nest/postage.module.js';
+export type { PostageOptions, PostageServerOptions } from './nest/postage.options.js';
+export { PostageServer } from './nest/postage.server.js';
+export type { PostageEvents, PostageStatus } from './nest/postage.server.js';
+export { Processor } from './nest/processor.decorator.js';
+export type { ProcessorOptions } from './nest/processor.decorator.js';
+export { InjectConsumer, InjectProducer, Producer } from './nest/producer.decorators.js';
+export type { ProducerOptions } from './nest/producer.decorators.js';

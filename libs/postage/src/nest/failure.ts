@@ -1,0 +1,46 @@
+import { HttpException } from '@nestjs/common';
+import { RpcException } from '@nestjs/microservices';
+import { isRecord } from '../wire/body.js';
+import { MessageResultError, MessageResultException } from '../wire/message.js';
+import type { ErrorSlot } from './raw-error.js';
+
+const NEST_UNKNOWN = 'Internal server error';
+
+/** What Nest's default filter makes of an error that it does not know. */
+const isNestUnknown = (failure: unknown): boolean =>
+  isRecord(failure) && failure['status'] === 'error' && failure['message'] === NEST_UNKNOWN;
+
+/** The error as it was thrown, where Nest has put its own in its place; otherwise what Nest or a filter made of it. */
+export const originalError = (failure: unknown, { error }: ErrorSlot): unknown =>
+  error !== undefined && isNestUnknown(failure) ? error.raw : failure;
+
+/**
+ * What the caller of a failed rpc handler is told. `HttpException`, `RpcException` and what an exception filter returned are
+ * expected refusals: error results. Anything else is an exception result with its class name and message. Never a stack.
+ */
+export const toFailure = (failure: unknown): MessageResultError | MessageResultException => {
+  if (failure instanceof MessageResultError || failure instanceof MessageResultException) return failure;
+  if (failure instanceof HttpException) return new MessageResultError(httpMessage(failure));
+  if (failure instanceof RpcException) return new MessageResultError(messageOf(failure.getError()));
+  if (isRecord(failure) && !(failure instanceof Error)) return new MessageResultError(messageOf(failure));
+  return MessageResultException.from(failure);
+};
+
+/** ValidationPipe puts what is wrong into its response, not into the message of the error. */
+const httpMessage = (error: HttpException): string => {
+  const response = error.getResponse();
+  if (typeof response === 'string') return response;
+  const { message } = response as { message?: unknown };
+  if (Array.isArray(message)) return message.map(String).join('; ');
+  return typeof message === 'string' ? message : error.message;
+};
+
+const messageOf = (error: string | object): string => {
+  if (typeof error === 'string') return error;
+  if ('message' in error && typeof error.message === 'string') return error.message;
+  try {
+    return JSON.stringify(error);
+  } catch {
+    return 'the error can not be shown as JSON';
+  }
+};

@@ -1,0 +1,77 @@
+import {
+  Module,
+  type DynamicModule,
+  type ModuleMetadata,
+  type OnApplicationShutdown,
+  type Provider,
+} from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import type { PostageConnection } from '../connection/connection.js';
+import type { GenericConsumer } from '../consumer/generic-consumer.js';
+import { Messaging } from './messaging.js';
+import { isHandlerClass, processorOf } from './metadata.js';
+import type { PostageOptions } from './postage.options.js';
+import { PostageServer } from './postage.server.js';
+import { connectionToken, consumerToken, messagingToken, optionsToken, serverToken } from './tokens.js';
+
+/** The messaging of a module: closed when the application has shut down, after all that may still send. */
+class ModuleMessaging extends Messaging implements OnApplicationShutdown {
+  async onApplicationShutdown(): Promise<void> {
+    await this.close();
+  }
+}
+
+/** Global, so that producers can be registered in any module. What must end first stands in `PostageModule`. */
+@Module({})
+export class PostageCoreModule {
+  static create(
+    name: string | undefined,
+    options: Provider[],
+    imports: ModuleMetadata['imports'] = [],
+  ): DynamicModule {
+    const services: Provider[] = [
+      {
+        provide: messagingToken(name),
+        useFactory: (given: PostageOptions) => new ModuleMessaging(given),
+        inject: [optionsToken(name)],
+      },
+      {
+        provide: connectionToken(name),
+        useFactory: ({ connection }: Messaging): PostageConnection => connection,
+        inject: [messagingToken(name)],
+      },
+      {
+        provide: consumerToken(name),
+        useFactory: ({ consumer }: Messaging): GenericConsumer => consumer,
+        inject: [messagingToken(name)],
+      },
+      {
+        provide: serverToken(name),
+        useFactory: (messaging: Messaging, modules: ModulesContainer) => {
+          listAsControllers(modules);
+          return new PostageServer({ messaging, name });
+        },
+        inject: [messagingToken(name), ModulesContainer],
+      },
+    ];
+    return {
+      module: PostageCoreModule,
+      global: true,
+      imports,
+      providers: [...options, ...services],
+      exports: services,
+    };
+  }
+}
+
+/** Nest looks for handlers among controllers only: handler classes and processors listed as providers are shown to it too. */
+const listAsControllers = (modules: ModulesContainer): void => {
+  for (const { providers, controllers } of modules.values()) {
+    for (const [token, wrapper] of providers) {
+      const { metatype } = wrapper;
+      if (typeof metatype !== 'function' || controllers.has(token)) continue;
+      if (isHandlerClass(metatype) || processorOf(metatype) !== undefined)
+        controllers.set(token, wrapper as never);
+    }
+  }
+};

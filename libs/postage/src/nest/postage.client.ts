@@ -1,0 +1,148 @@
+import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
+import type { Observable } from 'rxjs';
+import type { PostageConnection } from '../connection/connection.js';
+import type { PostageEvent } from '../observability/observer.js';
+import type { CallOptions } from '../producer/call-options.js';
+import { Sender } from '../producer/sender.js';
+import { defineEks, type Eks } from '../topology/binding.js';
+import { Message, MessageCommand, RpcCommand } from '../wire/message.js';
+import { patternOf } from './handler-description.js';
+import { Messaging } from './messaging.js';
+import type { PostageServerOptions, PostageOptions } from './postage.options.js';
+import type { PostageEvents, PostageStatus } from './postage.server.js';
+import { splitConnection } from './split-connection.js';
+
+/** Options of `PostageClient`: where it sends, and the connection, as of `PostageServer`. */
+export interface PostageClientOptions extends Omit<
+  PostageServerOptions,
+  'eqk' | 'prefetch' | 'drainTimeoutMs'
+> {
+  /** The (exchange, key) couples: an event goes to each, a request to the first. */
+  readonly eks: Eks;
+  /** How long one attempt of a request waits, in milliseconds. @default 30_000 */
+  readonly timeoutMs?: number | undefined;
+  /** How often a request is sent again after a timeout. @default 4 */
+  readonly maxRetry?: number | undefined;
+}
+
+/** Stands for "no data" on the way through Nest's base class, which refuses undefined and null. */
+const NO_DATA = Symbol('postage.no-data');
+const NULL_DATA = Symbol('postage.null-data');
+
+/**
+ * A Nest `ClientProxy`, for code that already uses one:
+ * `ClientsModule.register([{ name: 'ECHO', customClass: PostageClient, options: { eks: [[EchoExchange, 'echo-rk']] } }])`.
+ *
+ * `send('sum', data)` is the rpc command `sum`, and errors with `RemoteError`, `RemoteException` or `RpcTimeoutError`;
+ * `emit('log', data)` is the command `log`; a pattern `{ type, name }` gives any other message, with the data as its content.
+ */
+export class PostageClient extends ClientProxy<PostageEvents, PostageStatus> {
+  readonly #messaging: Messaging;
+  readonly #sender: Sender;
+  readonly #listeners = new Set<(event: PostageEvent) => void>();
+
+  /** @throws {InvalidOptionError} */
+  constructor(options: PostageClientOptions) {
+    super();
+    const { eks, timeoutMs, maxRetry, ...rest } = options;
+    const observer = (event: PostageEvent): void => {
+      options.observer?.(event);
+      for (const listener of this.#listeners) listener(event);
+    };
+    const shared: PostageOptions = splitConnection(rest);
+    this.#messaging = new Messaging({ ...shared, observer });
+    const defaults: CallOptions = { timeoutMs, maxRetry };
+    const { codec } = this.#messaging;
+    this.#sender = new Sender(this.#messaging, {
+      name: 'PostageClient',
+      eks: defineEks(eks, 'eks'),
+      codec,
+      defaults,
+    });
+    this.#messaging.connection.onChange(({ publishing }) => {
+      this._status$.next(
+        publishing.kind === 'ready' ? 'connected' : publishing.kind === 'closed' ? 'closed' : 'disconnected',
+      );
+    });
+  }
+
+  /** A request: nothing is sent before the observable is subscribed to; unsubscribing stops the wait. */
+  override send<TResult = unknown, TInput = unknown>(pattern: unknown, data?: TInput): Observable<TResult> {
+    return super.send<TResult, unknown>(pattern, wrap(data));
+  }
+
+  /** An event: sent at once, whether or not anybody subscribes. */
+  override emit<TResult = unknown, TInput = unknown>(pattern: unknown, data?: TInput): Observable<TResult> {
+    return super.emit<TResult, unknown>(pattern, wrap(data));
+  }
+
+  /** Opens the connection ahead of the first message; optional. */
+  async connect(): Promise<PostageConnection> {
+    const { connection } = this.#messaging;
+    await connection.connectPublisher();
+    return connection;
+  }
+
+  /** Rejects what is pending and closes the connections. Idempotent. */
+  async close(): Promise<void> {
+    await this.#messaging.close();
+  }
+
+  /** `on('event', listener)`: everything that happens, as data. */
+  override on<K extends keyof PostageEvents>(event: K, callback: PostageEvents[K]): void {
+    if (event === 'event') this.#listeners.add(callback);
+  }
+
+  override unwrap<T = PostageConnection>(): T {
+    // Nest's signature lets the caller name the type.
+    return this.#messaging.connection as T;
+  }
+
+  protected override publish(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
+    const stop = new AbortController();
+    this.#request(packet, stop.signal).then(
+      (response) => callback({ response, isDisposed: true }),
+      (err: unknown) => callback({ err, isDisposed: true }),
+    );
+    return () => stop.abort();
+  }
+
+  protected override async dispatchEvent<T = unknown>(packet: ReadPacket): Promise<T> {
+    const { type, name } = this.#pattern(packet.pattern);
+    const data = unwrapData(packet.data);
+    const message =
+      type === 'command'
+        ? new MessageCommand(name, data)
+        : new Message({ type, name, content: contentOf(data) });
+    await this.#sender.sendMessage(message, {});
+    // ClientProxy asks for a value; an event has none.
+    return undefined as T;
+  }
+
+  async #request({ pattern, data }: ReadPacket, signal: AbortSignal): Promise<unknown> {
+    const { type, name } = this.#pattern(pattern);
+    const given = unwrapData(data);
+    const command =
+      type === 'command'
+        ? new RpcCommand(name, given)
+        : new Message({ type, name, category: 'rpc', content: contentOf(given) });
+    const result = await this.#sender.request(command, { signal });
+    return result.unwrap();
+  }
+
+  #pattern(pattern: unknown): { type: string; name: string } {
+    const { type, name = 'none' } = patternOf(pattern, (value) => this.normalizePattern(value));
+    return { type, name };
+  }
+}
+
+const wrap = (data: unknown): unknown => (data === undefined ? NO_DATA : data === null ? NULL_DATA : data);
+
+const unwrapData = (data: unknown): unknown =>
+  data === NO_DATA ? undefined : data === NULL_DATA ? null : data;
+
+const contentOf = (data: unknown): Record<string, unknown> => {
+  if (data === undefined || data === null) return {};
+  if (typeof data === 'object' && !Array.isArray(data)) return { ...data };
+  return { value: data };
+};

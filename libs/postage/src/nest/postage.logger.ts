@@ -1,0 +1,113 @@
+import { inspect } from 'node:util';
+import { Logger } from '@nestjs/common';
+import type { DeliveryFacts, MessageFacts, Observer, PostageEvent } from '../observability/observer.js';
+
+type Level = 'log' | 'warn' | 'error' | 'debug';
+
+/** Writes what happens to Nest's logger. Payloads appear only in debug mode, credentials never. */
+export const logTo = (debug: boolean): Observer => {
+  const logger = new Logger('Postage');
+  return (event) => {
+    const line = describe(event);
+    // Debug mode was asked for: it must show even where Nest's debug level is off.
+    if (line) logger[debug && line.level === 'debug' ? 'log' : line.level](line.text);
+  };
+};
+
+const line = (level: Level, text: string): { level: Level; text: string } => ({ level, text });
+
+const describe = (event: PostageEvent): { level: Level; text: string } | undefined =>
+  describeConnection(event) ?? describeMessage(event);
+
+const describeConnection = (event: PostageEvent): { level: Level; text: string } | undefined => {
+  switch (event.kind) {
+    case 'connection.ready':
+      return line('log', `connected to ${event.address} (${event.role})`);
+    case 'connection.lost':
+      return line(
+        'warn',
+        `lost the connection to ${event.address} (${event.role}): ${event.error?.message ?? 'closed by the broker'}`,
+      );
+    case 'connection.failed': {
+      const next = event.retryInMs === undefined ? 'giving up' : `trying again in ${event.retryInMs} ms`;
+      return line(
+        'error',
+        `attempt ${event.attempt} to connect (${event.role}) failed, ${next}: ${event.error.message}`,
+      );
+    }
+    case 'connection.blocked':
+      return line('warn', `the broker blocks publishers: ${event.reason}`);
+    case 'connection.unblocked':
+      return line('log', 'the broker takes messages again');
+    case 'consumer.attached':
+      return line('log', `consuming queue "${event.queue}" (prefetch ${event.prefetch})`);
+    case 'consumer.lost':
+      return line(
+        'warn',
+        `lost the consumer of queue "${event.queue}", putting it back: ${event.error.message}`,
+      );
+    case 'internal.failure':
+      return line('error', `${event.where}: ${describeError(event.error)}`);
+    case 'warning':
+      return line('warn', event.text);
+    default:
+      return undefined;
+  }
+};
+
+const describeMessage = (event: PostageEvent): { level: Level; text: string } | undefined => {
+  switch (event.kind) {
+    case 'message.malformed':
+      return line(
+        'error',
+        `rejected a message that can not be read: ${event.error.message} (${where(event.at)})`,
+      );
+    case 'message.unhandled':
+      return line('debug', `nobody handles ${what(event.message)} (${where(event.at)})`);
+    case 'message.filtered':
+      return line(
+        'debug',
+        `a filter kept ${what(event.message)} from ${event.handler}: ${describeError(event.error)}`,
+      );
+    case 'handler.failed':
+      return line(
+        'error',
+        `${event.handler} failed on ${what(event.message)}: ${describeError(event.error)} (${where(event.at)})`,
+      );
+    case 'reply.repeated':
+      return line(
+        'error',
+        `${event.handler} answered ${what(event.message)} a second time; only the first answer counts`,
+      );
+    case 'reply.undeliverable':
+      return line('debug', `a reply reached nobody: ${describeError(event.error)}`);
+    case 'reply.late':
+      return line(
+        'debug',
+        `dropped a reply that no call waits for (correlation id ${event.correlationId ?? 'none'})`,
+      );
+    case 'reply.malformed':
+      return line('error', `dropped a reply that can not be read: ${event.error.message}`);
+    case 'message.sent':
+      return line(
+        'debug',
+        `sent to exchange "${event.exchange}" with key "${event.routingKey}": ${show(event.body)}`,
+      );
+    case 'message.received':
+      return line('debug', `received (${where(event.at)}): ${show(event.body)}`);
+    default:
+      return undefined;
+  }
+};
+
+const where = ({ queue, exchange, routingKey, sizeBytes }: DeliveryFacts): string =>
+  `queue "${queue}", exchange "${exchange}", key "${routingKey}", ${sizeBytes} bytes`;
+
+const what = ({ category, type, name, fingerprint }: MessageFacts): string =>
+  `${category} ${type} ${show(name)} from ${show(fingerprint)}`;
+
+const show = (value: unknown): string =>
+  inspect(value, { depth: 6, breakLength: Infinity, maxStringLength: 2_000, maxArrayLength: 50 });
+
+const describeError = (error: unknown): string =>
+  error instanceof Error ? `${error.name}: ${error.message}` : show(error);

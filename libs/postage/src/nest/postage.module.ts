@@ -1,0 +1,117 @@
+import {
+  Module,
+  type DynamicModule,
+  type InjectionToken,
+  type ModuleMetadata,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import type { GenericProducer } from '../producer/generic-producer.js';
+import { bindProducer } from '../producer/generic-producer.js';
+import { Sender } from '../producer/sender.js';
+import type { Messaging } from './messaging.js';
+import { PostageCoreModule } from './postage-core.module.js';
+import { PostageDrain } from './postage.drain.js';
+import type { PostageOptions } from './postage.options.js';
+import type { PostageServer } from './postage.server.js';
+import { producerOptionsOf } from './producer.decorators.js';
+import { messagingToken, optionsToken, producerToken, serverToken, type ProducerClass } from './tokens.js';
+
+/** Options of `PostageModule.forRoot`. */
+export interface PostageModuleOptions extends PostageOptions {
+  /** Tells several connections of one application apart; at most one goes without. */
+  readonly name?: string | undefined;
+}
+
+/** Makes options, for `forRootAsync({ useClass })` and `useExisting`. */
+export interface PostageOptionsFactory {
+  createPostageOptions(): PostageOptions | Promise<PostageOptions>;
+}
+
+/** Options of `PostageModule.forRootAsync`: one of the three `use...`. */
+export interface PostageModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
+  readonly name?: string | undefined;
+  readonly inject?: InjectionToken[] | undefined;
+  readonly useFactory?: ((...dependencies: never[]) => PostageOptions | Promise<PostageOptions>) | undefined;
+  readonly useClass?: Type<PostageOptionsFactory> | undefined;
+  readonly useExisting?: Type<PostageOptionsFactory> | undefined;
+}
+
+/** What `PostageModule.microservice()` gives to `createMicroservice` and `connectMicroservice`. */
+export interface PostageMicroservice {
+  readonly inject: InjectionToken[];
+  readonly useFactory: (server: PostageServer) => { strategy: PostageServer };
+}
+
+/**
+ * Messaging for a Nest application. Import `forRoot` once per broker and virtual host, last among the imports of the root
+ * module: modules are destroyed in reverse order, and handlers must end before what they use does.
+ */
+@Module({})
+export class PostageModule {
+  /** @throws {InvalidOptionError} when the application starts */
+  static forRoot(options: PostageModuleOptions = {}): DynamicModule {
+    const { name, ...rest } = options;
+    return root(name, [{ provide: optionsToken(name), useValue: rest }]);
+  }
+
+  static forRootAsync(options: PostageModuleAsyncOptions): DynamicModule {
+    return root(options.name, asyncProviders(options), options.imports);
+  }
+
+  /**
+   * Makes producers injectable.
+   * @param connection the name of the `forRoot({ name })` that they send through
+   */
+  static forFeature(producers: readonly ProducerClass[], connection?: string): DynamicModule {
+    const providers = producers.map((producer) => producerProvider(producer, connection));
+    return { module: PostageModule, providers, exports: providers };
+  }
+
+  /** `NestFactory.createMicroservice(AppModule, PostageModule.microservice())`, and the same for `connectMicroservice`. */
+  static microservice(connection?: string): PostageMicroservice {
+    return { inject: [serverToken(connection)], useFactory: (strategy) => ({ strategy }) };
+  }
+}
+
+const root = (
+  name: string | undefined,
+  options: Provider[],
+  imports: ModuleMetadata['imports'] = [],
+): DynamicModule => ({
+  module: PostageModule,
+  imports: [PostageCoreModule.create(name, options, imports)],
+  providers: [
+    {
+      provide: `postage drain${name === undefined ? '' : ` (${name})`}`,
+      useFactory: (messaging: Messaging) => new PostageDrain(messaging),
+      inject: [messagingToken(name)],
+    },
+  ],
+});
+
+const asyncProviders = (options: PostageModuleAsyncOptions): Provider[] => {
+  const provide = optionsToken(options.name);
+  if (options.useFactory) return [{ provide, useFactory: options.useFactory, inject: options.inject ?? [] }];
+  const factory = options.useExisting ?? options.useClass;
+  if (factory === undefined) return [{ provide, useValue: {} }];
+  const fromFactory: Provider = {
+    provide,
+    useFactory: (made: PostageOptionsFactory) => made.createPostageOptions(),
+    inject: [factory],
+  };
+  return options.useClass ? [fromFactory, options.useClass] : [fromFactory];
+};
+
+/** The class is made by Nest, with whatever its constructor asks for, then given what it sends with. */
+const producerProvider = (producer: ProducerClass, connection: string | undefined): Provider => ({
+  provide: producerToken(producer, connection),
+  useFactory: async (moduleRef: ModuleRef, messaging: Messaging): Promise<GenericProducer> => {
+    const { eks, encoder, defaults } = producerOptionsOf(producer);
+    const codec = encoder === undefined ? messaging.codec : messaging.codec.writingWith(encoder);
+    const sender = new Sender(messaging, { name: producer.name, eks, codec, defaults });
+    return bindProducer(await moduleRef.create(producer), sender);
+  },
+  inject: [ModuleRef, messagingToken(connection)],
+});

@@ -1,0 +1,42 @@
+import type { ConnectionProvider } from '../connection/amqp-driver.js';
+import type { BackoffOptions } from '../connection/backoff.js';
+import type { ConnectionOptions } from '../connection/options.js';
+import type { Driver } from '../connection/port.js';
+import type { Observer } from '../observability/observer.js';
+import type { Eqk } from '../topology/binding.js';
+import type { Compatibility } from '../topology/queue.js';
+import type { Encoder } from '../wire/encoder.js';
+import type { FingerprintOptions } from '../wire/fingerprint.js';
+
+/** How one application uses one broker. All of it is optional. */
+export interface PostageOptions {
+  /** Connection options, a function asked for them at every connect, or a broker of its own such as `MemoryBroker`. */
+  readonly connection?: ConnectionOptions | ConnectionProvider | Driver | undefined;
+  /** Who we are: sent with every message, and the name of our connections. @default the name of the started script */
+  readonly fingerprint?: FingerprintOptions | undefined;
+  /** Queues for handlers that belong to no `@Processor` with an eqk of its own. */
+  readonly eqk?: Eqk | undefined;
+  /** How messages are written, and read when they carry no content type. @default JsonEncoder */
+  readonly encoder?: Encoder | undefined;
+  /** Further encoders for reading: the one with the message's content type is taken. */
+  readonly encoders?: readonly Encoder[] | undefined;
+  /** Larger messages are refused before they are parsed. @default 16 MiB */
+  readonly maxMessageBytes?: number | undefined;
+  /** How many messages of each queue are handled at once, unless the processor says otherwise. @default 32 */
+  readonly prefetch?: number | undefined;
+  /** How long closing waits for running handlers, in milliseconds. @default 10_000 */
+  readonly drainTimeoutMs?: number | undefined;
+  /** `python`: queues are declared as Python Postage declares them, for clusters shared with it. @default 'none' */
+  readonly compatibility?: Compatibility | undefined;
+  /** The waits between attempts to reconnect. */
+  readonly reconnect?: BackoffOptions | undefined;
+  /** How many rpcs may wait for their replies at once; further ones wait for a free reply queue within their timeout. @default 1_000 */
+  readonly maxReplyQueues?: number | undefined;
+  /** Log every message in and out, payload included. @default true when `POSTAGE_DEBUG_MODE=true` */
+  readonly debug?: boolean | undefined;
+  /** Told of everything that happens, beside Nest's logger. */
+  readonly observer?: Observer | undefined;
+}
+
+/** Options of `new PostageServer(...)`: those above, with the connection's fields beside them if you like. */
+export interface PostageServerOptions extends PostageOptions, ConnectionOptions {}

@@ -1,0 +1,189 @@
+import type { MessageHandler as NestHandler } from '@nestjs/microservices';
+import { Server } from '@nestjs/microservices';
+import { isObservable, lastValueFrom } from 'rxjs';
+import type { PostageConnection } from '../connection/connection.js';
+import type { GenericConsumer } from '../consumer/generic-consumer.js';
+import type { Handler } from '../consumer/handlers.js';
+import type { Invocation } from '../consumer/invocation.js';
+import type { ProcessorScope } from '../consumer/queue-plan.js';
+import type { PostageEvent } from '../observability/observer.js';
+import { originalError } from './failure.js';
+import { describeHandler, type HandlerDescription } from './handler-description.js';
+import { Messaging } from './messaging.js';
+import { POSTAGE_TRANSPORT, processorOf, type DecoratedClass, type ProcessorMetadata } from './metadata.js';
+import { payloadOf } from './payload.js';
+import { PostageContext } from './postage.context.js';
+import type { PostageServerOptions } from './postage.options.js';
+import { splitConnection } from './split-connection.js';
+import { noteRawError, type ErrorSlot } from './raw-error.js';
+
+/** `connected`: every consumer is in place; `disconnected`: it is being (re)connected; `closed`. */
+export type PostageStatus = 'connected' | 'disconnected' | 'closed';
+
+// Nest's base class asks for an index signature of Function here.
+export interface PostageEvents extends Record<string, (event: PostageEvent) => void> {
+  event: (event: PostageEvent) => void;
+}
+
+/** How a module shares its messaging with the server that it provides. */
+export interface SharedMessaging {
+  readonly messaging: Messaging;
+  /** The name of the module's connection; handlers of processors with another one are left to others. */
+  readonly name: string | undefined;
+}
+
+/**
+ * The Nest transport. `PostageModule.microservice()` gives the one that shares the module's connection; on its own:
+ * `NestFactory.createMicroservice(AppModule, { strategy: new PostageServer({ url, eqk }) })`.
+ */
+export class PostageServer extends Server<PostageEvents, PostageStatus> {
+  override transportId: symbol = POSTAGE_TRANSPORT;
+  /** We hear of every failure ourselves: Nest need not log it too. */
+  override readonly propagatesEventHandlerErrors = true;
+  readonly #messaging: Messaging;
+  readonly #name: string | undefined;
+  /** A module closes its connection after its other users; a server on its own closes what it opened. */
+  readonly #ownsMessaging: boolean;
+  readonly #scopes = new Map<ProcessorMetadata, ProcessorScope>();
+  readonly #registered = new Map<DecoratedClass, Set<string>>();
+  readonly #listeners = new Set<(event: PostageEvent) => void>();
+
+  constructor(options: PostageServerOptions | SharedMessaging = {}) {
+    super();
+    if ('messaging' in options) {
+      this.#messaging = options.messaging;
+      this.#name = options.name;
+      this.#ownsMessaging = false;
+    } else {
+      const observer = (event: PostageEvent): void => {
+        options.observer?.(event);
+        for (const listener of this.#listeners) listener(event);
+      };
+      this.#messaging = new Messaging({ ...splitConnection(options), observer });
+      this.#name = undefined;
+      this.#ownsMessaging = true;
+    }
+    this.#messaging.connection.onChange(({ consuming }) => {
+      this._status$.next(
+        consuming.kind === 'ready' ? 'connected' : consuming.kind === 'closed' ? 'closed' : 'disconnected',
+      );
+    });
+  }
+
+  /** Bindings at run time. */
+  get consumer(): GenericConsumer {
+    return this.#messaging.consumer;
+  }
+
+  /** Nest calls it once for every pattern of every handler. */
+  override addHandler(
+    pattern: unknown,
+    callback: NestHandler,
+    isEventHandler = false,
+    extras: Record<string, unknown> = {},
+  ): void {
+    const description = describeHandler(pattern, isEventHandler, extras, (value) =>
+      this.normalizePattern(value),
+    );
+    const processor = description.target && processorOf(description.target);
+    if (processor && (processor.connection ?? undefined) !== this.#name) return;
+    // A controller that two modules list has two instances, but its messages are handled once.
+    if (!this.#isNew(description)) return;
+    callback.isEventHandler = isEventHandler;
+    callback.extras = extras;
+    this.messageHandlers.set(`${this.messageHandlers.size} ${description.handler.label}`, callback);
+    const { handler, payload, contentView } = description;
+    const invoke = (invocation: Invocation): Promise<unknown> => {
+      const data = payloadOf(invocation.body, payload, contentView);
+      return this.#run(callback, data, new PostageContext(invocation));
+    };
+    this.#register({ ...handler, invoke }, description.target, processor);
+  }
+
+  /** Resolves through the callback once everything is consumed. */
+  async listen(callback: (error?: unknown) => void): Promise<void> {
+    try {
+      await this.#messaging.consumer.start();
+    } catch (error) {
+      await this.close();
+      callback(error);
+      return;
+    }
+    callback();
+  }
+
+  /** Stops consuming and waits for running handlers. Idempotent; never rejects. */
+  async close(): Promise<void> {
+    await this.#messaging.consumer.drain();
+    if (this.#ownsMessaging) await this.#messaging.close();
+  }
+
+  /** `on('event', listener)`: everything that happens, as data. */
+  on<K extends keyof PostageEvents>(event: K, callback: PostageEvents[K]): void {
+    if (event === 'event') this.#listeners.add(callback);
+  }
+
+  /** The connection beneath. */
+  unwrap<T = PostageConnection>(): T {
+    // Nest's signature lets the caller name the type.
+    return this.#messaging.connection as T;
+  }
+
+  #isNew({ target, key }: HandlerDescription): boolean {
+    if (target === undefined || key === undefined) return true;
+    const known = this.#registered.get(target) ?? new Set<string>();
+    this.#registered.set(target, known);
+    const isNew = !known.has(key);
+    known.add(key);
+    return isNew;
+  }
+
+  #register(
+    handler: Handler,
+    target: DecoratedClass | undefined,
+    processor: ProcessorMetadata | undefined,
+  ): void {
+    if (!processor || !target || processor.eqk.length === 0) return this.consumer.register(handler);
+    const scope = this.#scopes.get(processor) ?? {
+      label: target.name,
+      eqk: processor.eqk,
+      prefetch: processor.prefetch,
+    };
+    this.#scopes.set(processor, scope);
+    this.consumer.register(handler, scope);
+  }
+
+  /** Runs Nest's whole pipeline, and waits until all of it is done. */
+  async #run(callback: NestHandler, data: unknown, context: PostageContext): Promise<unknown> {
+    const slot: ErrorSlot = {};
+    try {
+      return await this.#withHooks(context, () => noteRawError(slot, () => settled(callback(data, context))));
+    } catch (failure) {
+      throw originalError(failure, slot);
+    }
+  }
+
+  /** Nest's instrumentation hooks (11.1.6 and later); the start hook may drop the promise of what it starts. */
+  async #withHooks(context: PostageContext, run: () => Promise<unknown>): Promise<unknown> {
+    // Absent before 11.1.6, whatever the types of the installed version say.
+    const startHook = this.onProcessingStartHook as typeof this.onProcessingStartHook | undefined;
+    if (!startHook) return run();
+    return new Promise((resolve, reject) => {
+      startHook(this.transportId, context, async () => {
+        try {
+          resolve(await run());
+        } catch (error) {
+          reject(error);
+        } finally {
+          this.onProcessingEndHook?.(this.transportId, context);
+        }
+      });
+    });
+  }
+}
+
+/** The value of a handler: of its promise, or the last one of its observable. */
+const settled = async (result: unknown): Promise<unknown> => {
+  const value = await result;
+  return isObservable(value) ? lastValueFrom(value, { defaultValue: undefined }) : value;
+};

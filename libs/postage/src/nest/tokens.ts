@@ -1,0 +1,24 @@
+import type { InjectionToken, Type } from '@nestjs/common';
+import { PostageConnection } from '../connection/connection.js';
+import { GenericConsumer } from '../consumer/generic-consumer.js';
+import type { GenericProducer } from '../producer/generic-producer.js';
+
+/** A producer class, whatever its constructor asks Nest for. */
+export type ProducerClass<P extends GenericProducer = GenericProducer> = Type<P>;
+
+const named = (what: string, name: string | undefined): string =>
+  `postage ${what}${name === undefined ? '' : ` (${name})`}`;
+
+export const optionsToken = (name?: string): string => named('options', name);
+export const messagingToken = (name?: string): string => named('messaging', name);
+export const serverToken = (name?: string): string => named('server', name);
+
+/** The unnamed connection's services are injected by their class, those of a named one by these tokens. */
+export const connectionToken = (name?: string): InjectionToken =>
+  name === undefined ? PostageConnection : named('connection', name);
+export const consumerToken = (name?: string): InjectionToken =>
+  name === undefined ? GenericConsumer : named('consumer', name);
+
+/** Of the unnamed connection, a producer is injected by its class too. */
+export const producerToken = (producer: ProducerClass, name?: string): InjectionToken =>
+  name === undefined ? producer : `${named('producer', name)} ${producer.name}`;

@@ -10,6 +10,7 @@
  *   ├── BrokerError                  the broker closed a channel or refused an operation  BROKER_ERROR
  *   ├── ConnectionError              no connection: unreachable, refused, closed          see ConnectionErrorCode
  *   ├── PublishError                 a message did not (surely) reach a queue             see PublishErrorCode
+ *   ├── PublishErrors                a message to several couples failed at several of them   the first one's
  *   ├── RpcTimeoutError              no answer in time                                    RPC_TIMEOUT
  *   ├── RemoteError                  the replier answered with an error                   REMOTE_ERROR
  *   └── RemoteException              the replier answered with an exception               REMOTE_EXCEPTION
@@ -195,6 +196,19 @@ export class PublishError extends PostageError implements PublishTarget {
     this.exchange = target.exchange;
     this.routingKey = target.routingKey;
     this.messageId = target.messageId;
+  }
+}
+
+/** A message goes to several couples, and more than one of its publishes failed. `code` is that of the first failure. */
+export class PublishErrors extends PostageError {
+  override readonly name = 'PublishErrors';
+  constructor(
+    /** One for each couple that failed, in the order of the couples. */
+    readonly errors: readonly [PostageError, ...PostageError[]],
+    couples: number,
+  ) {
+    const all = errors.map(({ message }) => message).join(' | ');
+    super(errors[0].code, `${errors.length} of ${couples} publishes failed: ${all}`, { cause: errors[0] });
   }
 }
 

@@ -7,6 +7,7 @@ export {
   MalformedMessageError,
   PostageError,
   PublishError,
+  PublishErrors,
   RemoteError,
   RemoteException,
   RpcTimeoutError,
@@ -94,6 +95,7 @@ export type { PostageClientOptions } from './nest/postage.client.js';
 export { PostageContext } from './nest/postage.context.js';
 export { PostageModule } from './nest/postage.module.js';
 export type {
+  PostageFeatureOptions,
   PostageMicroservice,
   PostageModuleAsyncOptions,
   PostageModuleOptions,

@@ -173,11 +173,9 @@ export class Publisher implements Attachment {
   }
 
   readonly #whyWaiting = (): unknown => {
-    const { state } = this.#supervisor;
-    if (state.kind === 'waiting') return state.error;
-    if (state.kind === 'ready' && state.blocked)
-      return new Error(`the broker blocks publishers: ${state.blocked.reason}`);
-    return undefined;
+    const { state, lastError } = this.#supervisor;
+    if (state.kind !== 'ready') return lastError;
+    return state.blocked && new Error(`the broker blocks publishers: ${state.blocked.reason}`);
   };
 }
 

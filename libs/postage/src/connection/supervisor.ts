@@ -41,6 +41,7 @@ export class Supervisor {
   #link: Link | undefined;
   #running: Promise<Link> | undefined;
   #everReady = false;
+  #lastError: Error | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(options: SupervisorOptions) {
@@ -49,6 +50,11 @@ export class Supervisor {
 
   get state(): ConnectionState {
     return this.#state;
+  }
+
+  /** Why the last attempt failed; undefined once an attempt has succeeded. */
+  get lastError(): Error | undefined {
+    return this.#lastError;
   }
 
   /** The current link when it is ready, for those that must not wait. */
@@ -139,8 +145,9 @@ export class Supervisor {
     this.#link = undefined;
     // A handshake with a silent peer can not be interrupted; whatever still opens is closed by `#open`.
     if (this.#running) await settleWithin(this.#running, CLOSE_LIMIT_MS);
-    await link?.close();
+    // First, so that those who wait hear that it was us, not that a channel ended.
     for (const attachment of this.#attachments) attachment.lost(closedError());
+    await link?.close();
     this.#attachments.clear();
     this.#become({ kind: 'closed' });
     this.#listeners.clear();
@@ -192,6 +199,7 @@ export class Supervisor {
     }
     this.#link = link;
     this.#everReady = true;
+    this.#lastError = undefined;
     this.#become({ kind: 'ready', address: link.address, sinceMs: Date.now() });
     observer({ kind: 'connection.ready', role, address: link.address, attempts: attempt });
     return link;
@@ -218,6 +226,7 @@ export class Supervisor {
   }
 
   async #failed(error: Error, attempt: number): Promise<void> {
+    this.#lastError = error;
     const { observer, role, backoff, random } = this.#options;
     const permanent = isPermanent(error);
     if (permanent && !this.#everReady) {

@@ -2,7 +2,7 @@ import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microser
 import type { Observable } from 'rxjs';
 import type { PostageConnection } from '../connection/connection.js';
 import type { PostageEvent } from '../observability/observer.js';
-import type { CallOptions } from '../producer/call-options.js';
+import { mergeCallOptions, type CallOptions } from '../producer/call-options.js';
 import { Sender } from '../producer/sender.js';
 import { defineEks, type Eks } from '../topology/binding.js';
 import { Message, MessageCommand, RpcCommand } from '../wire/message.js';
@@ -39,6 +39,7 @@ const NULL_DATA = Symbol('postage.null-data');
 export class PostageClient extends ClientProxy<PostageEvents, PostageStatus> {
   readonly #messaging: Messaging;
   readonly #sender: Sender;
+  readonly #callOptions: CallOptions;
   readonly #listeners = new Set<(event: PostageEvent) => void>();
 
   /** @throws {InvalidOptionError} */
@@ -51,13 +52,12 @@ export class PostageClient extends ClientProxy<PostageEvents, PostageStatus> {
     };
     const shared: PostageOptions = splitConnection(rest);
     this.#messaging = new Messaging({ ...shared, observer });
-    const defaults: CallOptions = { timeoutMs, maxRetry };
+    this.#callOptions = mergeCallOptions({}, { timeoutMs, maxRetry });
     const { codec } = this.#messaging;
     this.#sender = new Sender(this.#messaging, {
       name: 'PostageClient',
       eks: defineEks(eks, 'eks'),
       codec,
-      defaults,
     });
     this.#messaging.connection.onChange(({ publishing }) => {
       this._status$.next(
@@ -114,7 +114,7 @@ export class PostageClient extends ClientProxy<PostageEvents, PostageStatus> {
       type === 'command'
         ? new MessageCommand(name, data)
         : new Message({ type, name, content: contentOf(data) });
-    await this.#sender.sendMessage(message, {});
+    await this.#sender.sendMessage(message, this.#callOptions);
     // ClientProxy asks for a value; an event has none.
     return undefined as T;
   }
@@ -126,7 +126,7 @@ export class PostageClient extends ClientProxy<PostageEvents, PostageStatus> {
       type === 'command'
         ? new RpcCommand(name, given)
         : new Message({ type, name, category: 'rpc', content: contentOf(given) });
-    const result = await this.#sender.request(command, { signal });
+    const result = await this.#sender.request(command, { ...this.#callOptions, signal });
     return result.unwrap();
   }
 

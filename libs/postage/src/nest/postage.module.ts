@@ -38,6 +38,12 @@ export interface PostageModuleAsyncOptions extends Pick<ModuleMetadata, 'imports
   readonly useExisting?: Type<PostageOptionsFactory> | undefined;
 }
 
+/** Options of `PostageModule.forFeature`. */
+export interface PostageFeatureOptions extends Pick<ModuleMetadata, 'imports' | 'providers'> {
+  /** The name of the `forRoot({ name })` that the producers send through. */
+  readonly connection?: string | undefined;
+}
+
 /** What `PostageModule.microservice()` gives to `createMicroservice` and `connectMicroservice`. */
 export interface PostageMicroservice {
   readonly inject: InjectionToken[];
@@ -61,12 +67,14 @@ export class PostageModule {
   }
 
   /**
-   * Makes producers injectable.
-   * @param connection the name of the `forRoot({ name })` that they send through
+   * Makes producers injectable, by `@InjectProducer` or by their class.
+   *
+   * A producer's own dependencies must be visible here: from global modules, or named in the options.
    */
-  static forFeature(producers: readonly ProducerClass[], connection?: string): DynamicModule {
-    const providers = producers.map((producer) => producerProvider(producer, connection));
-    return { module: PostageModule, providers, exports: providers };
+  static forFeature(producers: readonly ProducerClass[], options: PostageFeatureOptions = {}): DynamicModule {
+    const { connection, imports = [], providers = [] } = options;
+    const own = producers.map((producer) => producerProvider(producer, connection));
+    return { module: PostageModule, imports, providers: [...providers, ...own], exports: own };
   }
 
   /** `NestFactory.createMicroservice(AppModule, PostageModule.microservice())`, and the same for `connectMicroservice`. */
@@ -110,8 +118,8 @@ const producerProvider = (producer: ProducerClass, connection: string | undefine
   useFactory: async (moduleRef: ModuleRef, messaging: Messaging): Promise<GenericProducer> => {
     const { eks, encoder, defaults } = producerOptionsOf(producer);
     const codec = encoder === undefined ? messaging.codec : messaging.codec.writingWith(encoder);
-    const sender = new Sender(messaging, { name: producer.name, eks, codec, defaults });
-    return bindProducer(await moduleRef.create(producer), sender);
+    const sender = new Sender(messaging, { name: producer.name, eks, codec });
+    return bindProducer(await moduleRef.create(producer), sender, defaults);
   },
   inject: [ModuleRef, messagingToken(connection)],
 });

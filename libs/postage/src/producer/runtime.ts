@@ -3,7 +3,6 @@ import type { Observer } from '../observability/observer.js';
 import type { Eks } from '../topology/binding.js';
 import type { Codec } from '../wire/codec.js';
 import type { FingerprintDict } from '../wire/fingerprint.js';
-import type { CallOptions } from './call-options.js';
 import type { RpcCaller } from './rpc-caller.js';
 
 /** What an application shares between its producers. */
@@ -23,5 +22,4 @@ export interface ProducerSettings {
   readonly name: string;
   readonly eks: Eks;
   readonly codec: Codec;
-  readonly defaults: CallOptions;
 }

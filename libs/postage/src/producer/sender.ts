@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { MessageProperties } from '../connection/port.js';
-import { RpcTimeoutError } from '../errors.js';
+import { PostageError, PublishErrors, RpcTimeoutError } from '../errors.js';
 import { exchangeTopology, type Ek } from '../topology/binding.js';
 import type { MessageBody } from '../wire/body.js';
 import type { Message, RpcCommand } from '../wire/message.js';
@@ -26,20 +26,15 @@ export class Sender {
     this.#settings = settings;
   }
 
-  /** Resolves once every couple has confirmed; one failure is thrown as it is, several as an AggregateError. */
-  async send(body: unknown, given: CallOptions): Promise<void> {
-    const options = { ...this.#settings.defaults, ...given };
+  /** Resolves once every couple has confirmed; one failure is thrown as it is, several as `PublishErrors`. */
+  async send(body: unknown, options: CallOptions): Promise<void> {
     const content = this.#settings.codec.encode(body);
     const targets = targetsOf(this.#settings.eks, options, this.#settings.name);
     const results = await Promise.allSettled(
       targets.map((target) => this.#publish(target, content, body, options)),
     );
-    const errors = results.flatMap((result) =>
-      result.status === 'rejected' ? [result.reason as unknown] : [],
-    );
-    if (errors.length > 1)
-      throw new AggregateError(errors, `${errors.length} of ${targets.length} publishes failed`);
-    if (errors.length === 1) throw errors[0];
+    const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+    if (errors.length > 0) throw joined(errors, targets.length);
   }
 
   async sendMessage(message: Message, options: CallOptions): Promise<void> {
@@ -103,8 +98,7 @@ export class Sender {
     });
   }
 
-  #request(command: Message, given: CallOptions): RpcRequest {
-    const options = { ...this.#settings.defaults, ...given };
+  #request(command: Message, options: CallOptions): RpcRequest {
     const [[exchange, routingKey]] = targetsOf(this.#settings.eks, options, this.#settings.name);
     const body = this.#signed(command);
     const content = this.#settings.codec.encode(body);
@@ -160,3 +154,8 @@ export class Sender {
     if (this.#runtime.debug) this.#runtime.observer({ kind: 'message.sent', exchange, routingKey, body });
   }
 }
+
+const joined = (errors: readonly unknown[], couples: number): unknown => {
+  const [first, ...rest] = errors.filter((error) => error instanceof PostageError);
+  return first !== undefined && rest.length > 0 ? new PublishErrors([first, ...rest], couples) : errors[0];
+};

@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto';
+
+const required = (name: string): string => {
+  const value = process.env[name];
+  if (value) return value;
+  throw new Error(`${name} is not set: run these tests with "npm test", which starts a broker, or with "node scripts/with-rabbitmq.mjs npx vitest run ...".`);
+};
+
+/** The broker that scripts/with-rabbitmq.mjs has started for this run. */
+export const brokerUrl = (): string => required('POSTAGE_TEST_URL');
+
+export const uniqueName = (prefix: string): string => `${prefix}-${randomBytes(6).toString('hex')}`;
+
+export interface QueueInfo {
+  readonly name: string;
+  readonly durable: boolean;
+  readonly exclusive: boolean;
+  readonly auto_delete: boolean;
+  readonly arguments: Readonly<Record<string, unknown>>;
+}
+
+export interface ConnectionInfo {
+  readonly name: string;
+  readonly vhost: string;
+  readonly user_provided_name?: string;
+  readonly client_properties: Readonly<Record<string, unknown>>;
+}
+
+/** RabbitMQ's management API. Its statistics lag behind by some seconds; what exists (queues, bindings) is exact. */
+export const management = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+  const url = new URL(required('POSTAGE_TEST_MANAGEMENT_URL'));
+  const authorization = `Basic ${Buffer.from(`${url.username}:${url.password}`).toString('base64')}`;
+  const response = await fetch(`${url.origin}/api${path}`, {
+    method,
+    headers: { authorization, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+  // The caller knows what it asked for.
+  return (text === '' ? undefined : JSON.parse(text)) as T;
+};
+
+export interface Vhost extends AsyncDisposable {
+  readonly name: string;
+  /** Leads to this virtual host as guest. */
+  readonly url: string;
+  queues(): Promise<QueueInfo[]>;
+  /** Closes every connection to it, as an operator would. */
+  closeConnections(): Promise<void>;
+  delete(): Promise<void>;
+}
+
+/** A virtual host of its own, for tests whose names are fixed. */
+export const createVhost = async (prefix = 'test'): Promise<Vhost> => {
+  const name = uniqueName(prefix);
+  const path = `/vhosts/${encodeURIComponent(name)}`;
+  await management('PUT', path);
+  await management('PUT', `/permissions/${encodeURIComponent(name)}/guest`, { configure: '.*', write: '.*', read: '.*' });
+  const url = new URL(brokerUrl());
+  url.pathname = `/${encodeURIComponent(name)}`;
+  const remove = async (): Promise<void> => management('DELETE', path);
+  return {
+    name,
+    url: url.href,
+    queues: () => management('GET', `/queues/${encodeURIComponent(name)}?disable_stats=true&enable_queue_totals=true`),
+    closeConnections: () => closeConnections(name),
+    delete: remove,
+    [Symbol.asyncDispose]: remove,
+  };
+};
+
+const closeConnections = async (vhost: string): Promise<void> => {
+  const connections = await management<ConnectionInfo[]>('GET', `/vhosts/${encodeURIComponent(vhost)}/connections`);
+  for (const { name } of connections) {
+    await management('DELETE', `/connections/${encodeURIComponent(name)}`).catch(() => undefined);
+  }
+};

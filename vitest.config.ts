@@ -1,0 +1,37 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const source = (path: string): string => fileURLToPath(new URL(`./libs/postage/src/${path}`, import.meta.url));
+
+// Tests run on the source: no build in between. The longer name must come first.
+const resolve = {
+  alias: [
+    { find: 'nestjs-postage/testing', replacement: source('testing/index.ts') },
+    { find: 'nestjs-postage', replacement: source('index.ts') },
+  ],
+};
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        resolve,
+        test: {
+          name: 'unit',
+          include: ['libs/*/src/**/*.spec.ts', 'test/architecture/**/*.spec.ts', 'test/contract/memory*.spec.ts'],
+        },
+      },
+      {
+        resolve,
+        test: {
+          name: 'integration',
+          include: ['test/**/*.spec.ts'],
+          exclude: ['test/architecture/**', 'test/contract/memory*.spec.ts'],
+          pool: 'forks',
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});

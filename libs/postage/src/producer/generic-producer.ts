@@ -83,7 +83,11 @@ export abstract class GenericProducer {
 Object.setPrototypeOf(GenericProducer.prototype, generatedMethods);
 
 /** Gives a producer what it sends with; the Nest module does it for every registered producer. */
-export const bindProducer = <P extends GenericProducer>(producer: P, sender: Sender, defaults: CallOptions): P =>
+export const bindProducer = <P extends GenericProducer>(
+  producer: P,
+  sender: Sender,
+  defaults: CallOptions,
+): P =>
   Object.defineProperties(producer, {
     [SENDER]: { value: sender, configurable: true },
     [OPTIONS]: { value: defaults, configurable: true },

@@ -11,6 +11,12 @@ export interface ReplyAddress {
   onLost: ((error: Error) => void) | undefined;
 }
 
+/**
+ * How many queues are opened at a time. A channel takes one such request after the other anyhow, and while it does, calls
+ * end and free their queues: a burst of a thousand quick calls needs a few dozen queues, not a thousand.
+ */
+const MAX_OPENING = 4;
+
 interface Waiter {
   readonly resolve: (address: ReplyAddress) => void;
   readonly reject: (error: Error) => void;
@@ -123,8 +129,8 @@ export class ReplyPool implements Attachment {
       waiter.resolve(address);
     }
     const room = this.#max - this.#used.size - this.#free.length - this.#opening;
-    for (let count = Math.min(this.#waiters.size - this.#opening, room); count > 0; count -= 1)
-      void this.#open();
+    const wanted = Math.min(this.#waiters.size, MAX_OPENING) - this.#opening;
+    for (let count = Math.min(wanted, room); count > 0; count -= 1) void this.#open();
   }
 
   async #open(): Promise<void> {

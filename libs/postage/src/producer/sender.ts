@@ -33,7 +33,9 @@ export class Sender {
     const results = await Promise.allSettled(
       targets.map((target) => this.#publish(target, content, body, options)),
     );
-    const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+    const errors = results.flatMap((result) =>
+      result.status === 'rejected' ? [result.reason as unknown] : [],
+    );
     if (errors.length > 0) throw joined(errors, targets.length);
   }
 

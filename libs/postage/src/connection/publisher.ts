@@ -154,6 +154,7 @@ export class Publisher implements Attachment {
     try {
       this.#attached ??= this.#supervisor.attach(this);
       await this.#attached;
+      await this.#supervisor.ready();
       if (!this.#channel || this.#full) return false;
       await this.#declarations.ensure(publication.request.topology);
       return true;

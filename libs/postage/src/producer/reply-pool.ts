@@ -73,6 +73,7 @@ export class ReplyPool implements Attachment {
     this.#attached ??= this.#supervisor.attach(this);
     try {
       await raceAbort(this.#attached, signal);
+      await raceAbort(this.#supervisor.ready(), signal);
     } catch (error) {
       if (!signal.aborted) this.#attached = undefined;
       throw error;

@@ -22,7 +22,13 @@ describe('defineExchange', () => {
 
   it('keeps what is given', () => {
     const args = { 'x-delayed-type': 'direct' };
-    const given = { name: 'e', type: 'x-delayed-message', durable: false, autoDelete: true, internal: true } as const;
+    const given = {
+      name: 'e',
+      type: 'x-delayed-message',
+      durable: false,
+      autoDelete: true,
+      internal: true,
+    } as const;
 
     expect(defineExchange({ ...given, declare: 'assume', arguments: args })).toEqual({
       ...given,
@@ -82,7 +88,11 @@ describe('defineExchange', () => {
   });
 
   it('passes the alternate exchange as an argument, beside the others', () => {
-    const { arguments: args } = defineExchange({ name: 'e', alternateExchange: 'other', arguments: { 'x-a': 1 } });
+    const { arguments: args } = defineExchange({
+      name: 'e',
+      alternateExchange: 'other',
+      arguments: { 'x-a': 1 },
+    });
 
     expect(args).toEqual({ 'x-a': 1, 'alternate-exchange': 'other' });
   });
@@ -141,6 +151,7 @@ describe('defineExchange', () => {
     [{ autodelete: true }, 'autodelete', 'autoDelete?'],
     [{ type: 'Fanout' }, 'type', 'fanout?'],
     [{ declare: 'asert' }, 'declare', 'assert?'],
+    [{ AUTO_DELETE: true }, 'AUTO_DELETE', 'autoDelete?'],
   ])('helps with %j', (fields, option, hint) => {
     expect(define(fields)).toThrow(refusal(option));
     expect(define(fields)).toThrow(hint);
@@ -149,12 +160,17 @@ describe('defineExchange', () => {
   it('does not guess at what is far from everything', () => {
     expect(define({ colour: 'red' })).not.toThrow(/did you mean/);
     expect(define({ type: 'queue' })).not.toThrow(/did you mean/);
+    expect(define({ internalise: true })).not.toThrow(/did you mean/);
+    expect(define({ tap: true })).not.toThrow(/did you mean/);
   });
 
-  it.each([undefined, null, 'echo-exchange', class EchoExchange {}])('refuses %s in place of a definition', (given) => {
-    expect(() => defineExchange(given as unknown as ExchangeDefinition)).toThrow(InvalidOptionError);
-    expect(() => defineExchange(given as unknown as ExchangeDefinition)).toThrow(refusal('definition'));
-  });
+  it.each([undefined, null, 'echo-exchange', class EchoExchange {}])(
+    'refuses %s in place of a definition',
+    (given) => {
+      expect(() => defineExchange(given as unknown as ExchangeDefinition)).toThrow(InvalidOptionError);
+      expect(() => defineExchange(given as unknown as ExchangeDefinition)).toThrow(refusal('definition'));
+    },
+  );
 });
 
 describe('DEFAULT_EXCHANGE', () => {

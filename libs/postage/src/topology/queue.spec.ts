@@ -7,7 +7,14 @@ const refusal = (option: string): unknown => expect.objectContaining({ code: 'IN
 const withFlags = (flags: QueueFlags, compatibility?: Compatibility) =>
   defineQueue({ name: 'q', flags }, { compatibility });
 const definition = (flags: unknown) => () => defineQueue({ name: 'q', flags } as QueueSpec);
-const PLAIN = { name: 'q', durable: true, exclusive: false, autoDelete: false, arguments: {}, declare: 'assert' };
+const PLAIN = {
+  name: 'q',
+  durable: true,
+  exclusive: false,
+  autoDelete: false,
+  arguments: {},
+  declare: 'assert',
+};
 
 describe('defineQueue', () => {
   it('makes a queue by its name alone durable', () => {
@@ -86,7 +93,9 @@ describe('defineQueue', () => {
     const dead = defineExchange({ name: 'dead' });
 
     expect(withFlags({ deadLetterExchange: dead }).arguments).toEqual({ 'x-dead-letter-exchange': 'dead' });
-    expect(withFlags({ deadLetterExchange: DEFAULT_EXCHANGE, deadLetterRoutingKey: 'dlq' }).arguments).toEqual({
+    expect(
+      withFlags({ deadLetterExchange: DEFAULT_EXCHANGE, deadLetterRoutingKey: 'dlq' }).arguments,
+    ).toEqual({
       'x-dead-letter-exchange': '',
       'x-dead-letter-routing-key': 'dlq',
     });
@@ -179,7 +188,7 @@ describe('defineQueue', () => {
 
   it.each<[unknown, string]>([
     [{ type: 'quorum', durable: false }, 'flags.durable'],
-    [{ type: 'quorum', durable: true, exclusive: true }, 'flags.exclusive'],
+    [{ type: 'quorum', exclusive: true }, 'flags.exclusive'],
     [{ type: 'quorum', autoDelete: true }, 'flags.autoDelete'],
     [{ type: 'quorum', maxPriority: 5 }, 'flags.maxPriority'],
     [{ type: 'quorum', maxAgeSeconds: 5 }, 'flags.maxAgeSeconds'],
@@ -210,7 +219,13 @@ describe('defineQueue', () => {
 
   it.each<QueueFlags>([
     { type: 'quorum', messageTtlMs: 5, expiresMs: 5, deliveryLimit: 5, singleActiveConsumer: true },
-    { type: 'quorum', overflow: 'reject-publish', maxLength: 5, deadLetterExchange: 'x', deadLetterRoutingKey: 'y' },
+    {
+      type: 'quorum',
+      overflow: 'reject-publish',
+      maxLength: 5,
+      deadLetterExchange: 'x',
+      deadLetterRoutingKey: 'y',
+    },
     { type: 'quorum', arguments: { 'x-max-priority': 5 } },
     { arguments: { 'x-queue-type': 'quorum' }, deliveryLimit: 5 },
     { arguments: { 'x-dead-letter-exchange': 'x' }, deadLetterRoutingKey: 'y' },
@@ -224,8 +239,16 @@ describe('defineQueue', () => {
   it.each([
     [{ name: 'q', flags: { auto_delete: true } }, 'flags.auto_delete', 'autoDelete?'],
     [{ name: 'q', flags: { messageTtl: 5 } }, 'flags.messageTtl', 'messageTtlMs?'],
-    [{ name: 'q', flags: { dead_letter_exchange: 'x' } }, 'flags.dead_letter_exchange', 'deadLetterExchange?'],
-    [{ name: 'q', flags: { 'x-message-ttl': 5 } }, 'flags.x-message-ttl', 'write messageTtlMs, or put it into arguments.'],
+    [
+      { name: 'q', flags: { dead_letter_exchange: 'x' } },
+      'flags.dead_letter_exchange',
+      'deadLetterExchange?',
+    ],
+    [
+      { name: 'q', flags: { 'x-message-ttl': 5 } },
+      'flags.x-message-ttl',
+      'write messageTtlMs, or put it into arguments.',
+    ],
     [{ name: 'q', flags: { passive: true } }, 'flags.passive', "write declare: 'passive' beside flags."],
     [{ name: 'q', durable: true }, 'durable', 'write flags: { durable: ... }.'],
     [{ name: 'q', passive: true }, 'passive', "write declare: 'passive'."],
@@ -252,6 +275,8 @@ describe('defineQueue', () => {
   });
 
   it('refuses a compatibility that it does not know', () => {
-    expect(() => defineQueue('q', { compatibility: 'pyton' as Compatibility })).toThrow(refusal('compatibility'));
+    expect(() => defineQueue('q', { compatibility: 'pyton' as Compatibility })).toThrow(
+      refusal('compatibility'),
+    );
   });
 });

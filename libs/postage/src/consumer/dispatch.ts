@@ -51,7 +51,7 @@ export class Dispatcher {
 
   async #malformed(delivery: Delivery, error: Error): Promise<Settlement> {
     this.#options.observer({ kind: 'message.malformed', at: this.#facts(delivery), error });
-    await this.#answer(delivery, MessageResultException.from(error));
+    await this.#answerUnlessPrivate(delivery, MessageResultException.from(error));
     return 'reject';
   }
 
@@ -61,11 +61,7 @@ export class Dispatcher {
     handlers: readonly Handler[],
   ): Promise<Settlement> {
     if (handlers.length === 0) {
-      this.#options.observer({
-        kind: 'message.unhandled',
-        at: this.#facts(delivery),
-        message: factsOf(body),
-      });
+      this.#unhandled(delivery, body);
       return 'ack';
     }
     // The last handler may have the original: only those before it need a copy.
@@ -90,11 +86,7 @@ export class Dispatcher {
 
   async #handleRpc(delivery: Delivery, body: MessageBody, handler: Handler | undefined): Promise<Settlement> {
     if (handler === undefined) {
-      this.#options.observer({
-        kind: 'message.unhandled',
-        at: this.#facts(delivery),
-        message: factsOf(body),
-      });
+      this.#unhandled(delivery, body);
       const pattern = { category: body.category, type: body.type, name: String(body.name) };
       await this.#answerUnlessPrivate(
         delivery,
@@ -145,21 +137,16 @@ export class Dispatcher {
     try {
       return { body: { ...body, content: await applyFilters(handler.filters, body.content) } };
     } catch (error) {
-      const at = this.#facts(delivery);
-      this.#options.observer({
-        kind: 'message.filtered',
-        at,
-        message: factsOf(body),
-        handler: handler.label,
-        error,
-      });
+      const [at, message] = [this.#facts(delivery), factsOf(body)];
+      this.#options.observer({ kind: 'message.filtered', at, message, handler: handler.label, error });
       return { refusal: error };
     }
   }
 
   /**
-   * On a private queue that a fan-out key leads to, another member may have the handler: one that has none keeps quiet,
-   * or its refusal would be the first reply. A message to the queue by its own name was meant for this process alone.
+   * On a private queue that a fan-out key leads to, another member may have the handler, or the encoder: one that has
+   * none keeps quiet, or its refusal would be the first reply. A message to the queue by its own name was meant for this
+   * process alone.
    */
   async #answerUnlessPrivate(delivery: Delivery, result: AnyResult): Promise<void> {
     if (this.#options.isPrivate && delivery.exchange !== '') return;
@@ -178,15 +165,13 @@ export class Dispatcher {
     }
   }
 
+  #unhandled(delivery: Delivery, body: MessageBody): void {
+    this.#options.observer({ kind: 'message.unhandled', at: this.#facts(delivery), message: factsOf(body) });
+  }
+
   #failed(delivery: Delivery, body: MessageBody, handler: Handler, error: unknown): void {
-    const at = this.#facts(delivery);
-    this.#options.observer({
-      kind: 'handler.failed',
-      at,
-      message: factsOf(body),
-      handler: handler.label,
-      error,
-    });
+    const [at, message] = [this.#facts(delivery), factsOf(body)];
+    this.#options.observer({ kind: 'handler.failed', at, message, handler: handler.label, error });
   }
 
   #facts({ exchange, routingKey, redelivered, content }: Delivery): DeliveryFacts {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { PostageConnection } from '../connection/connection.js';
 import type { Delivery } from '../connection/port.js';
 import { EMPTY_TOPOLOGY } from '../topology/binding.js';
@@ -39,8 +40,8 @@ export class Replier {
       deliveryMode: 1,
       ...(correlationId === undefined ? {} : { correlationId }),
     };
-    // The id finds a returned reply again; requests of plain scripts may have none of their own.
-    const messageId = `reply ${replyTo} ${request.deliveryTag}`;
+    // Finds a reply again that the broker returns.
+    const messageId = randomUUID();
     await connection.publish({
       message: {
         exchange: '',

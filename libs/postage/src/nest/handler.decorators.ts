@@ -1,4 +1,4 @@
-import { Controller, UseFilters } from '@nestjs/common';
+import { Controller } from '@nestjs/common';
 import { Ctx, EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import { InvalidOptionError } from '../errors.js';
 import type { BoundFilter } from '../consumer/filters.js';
@@ -11,7 +11,7 @@ import {
   type HandlerExtras,
   type PayloadKind,
 } from './metadata.js';
-import { RAW_ERROR_FILTER } from './raw-error.js';
+import { noteErrorsOf } from './raw-error.js';
 import type { PostageContext } from './postage.context.js';
 
 /** A handler written as a class: decorate it with `@MessageHandler` or `@RpcHandler`, and list it in a module. */
@@ -81,7 +81,7 @@ export const applyHandler = (
     ? MessagePattern(patterns as unknown as string[], POSTAGE_TRANSPORT, { postage: extras })
     : EventPattern<string[]>(patterns as unknown as string[], POSTAGE_TRANSPORT, { postage: extras });
   (decorate as MethodDecorator)(prototype, extras.method, descriptor);
-  if (extras.patterns.length === 1) UseFilters(RAW_ERROR_FILTER)(prototype, extras.method, descriptor);
+  noteErrorsOf(descriptor.value as object);
 };
 
 const toNestPattern = ({ category, type, name }: HandlerPattern): Record<string, string> =>

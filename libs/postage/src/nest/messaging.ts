@@ -6,7 +6,7 @@ import type { Driver } from '../connection/port.js';
 import { GenericConsumer } from '../consumer/generic-consumer.js';
 import { checkPrefetch } from '../consumer/queue-plan.js';
 import { InvalidOptionError } from '../errors.js';
-import { combine, silent, type Observer } from '../observability/observer.js';
+import { combine, guarded, silent, type Observer } from '../observability/observer.js';
 import { RpcCaller } from '../producer/rpc-caller.js';
 import type { MessagingRuntime } from '../producer/runtime.js';
 import { defineEqk } from '../topology/binding.js';
@@ -33,11 +33,15 @@ export class Messaging implements MessagingRuntime {
   readonly fingerprint: MessagingRuntime['fingerprint'];
   readonly observer: Observer;
   readonly debug: boolean;
+  readonly #listeners = new Set<Observer>();
 
   /** Connects nothing: that happens with the first message sent, or when a server starts. @throws {InvalidOptionError} */
   constructor(options: PostageOptions = {}) {
+    checkKnown(options);
     this.debug = options.debug ?? process.env['POSTAGE_DEBUG_MODE'] === 'true';
-    this.observer = combine(logTo(this.debug), options.observer ?? silent);
+    const log = options.log === false ? silent : logTo(this.debug);
+    const listeners: Observer = (event) => this.#listeners.forEach((listener) => guarded(listener)(event));
+    this.observer = combine(log, options.observer ?? silent, listeners);
     this.codec = new Codec({
       encoder: options.encoder ?? new JsonEncoder(),
       others: options.encoders ?? [],
@@ -52,6 +56,12 @@ export class Messaging implements MessagingRuntime {
     const maxReplyQueues = positive('maxReplyQueues', options.maxReplyQueues ?? DEFAULTS.maxReplyQueues);
     this.rpc = new RpcCaller(this.connection, observer, maxReplyQueues);
     this.consumer = this.#consumer(options);
+  }
+
+  /** Tells the listener of everything from now on; returns the way to stop that. */
+  observe(listener: Observer): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   #consumer(options: PostageOptions): GenericConsumer {
@@ -86,6 +96,29 @@ export class Messaging implements MessagingRuntime {
     await this.connection.close();
   }
 }
+
+const KNOWN: Readonly<Record<keyof PostageOptions, true>> = {
+  connection: true,
+  fingerprint: true,
+  eqk: true,
+  encoder: true,
+  encoders: true,
+  maxMessageBytes: true,
+  prefetch: true,
+  drainTimeoutMs: true,
+  compatibility: true,
+  reconnect: true,
+  maxReplyQueues: true,
+  log: true,
+  debug: true,
+  observer: true,
+};
+
+const checkKnown = (options: PostageOptions): void => {
+  const unknown = Object.keys(options).find((key) => !Object.hasOwn(KNOWN, key));
+  if (unknown === undefined) return;
+  throw new InvalidOptionError(unknown, `is not an option of Postage. Known: ${Object.keys(KNOWN).join(', ')}.`);
+};
 
 const isDriver = (source: object): source is Driver =>
   'connect' in source && typeof (source as ConnectionOptions & { connect: unknown }).connect === 'function';

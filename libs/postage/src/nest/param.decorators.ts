@@ -6,18 +6,29 @@ import type { PostageContext } from './postage.context.js';
 
 type Pipe = Type<PipeTransform> | PipeTransform;
 
+/** Nest 12's options of a parameter: a Standard Schema for `StandardSchemaValidationPipe`, and pipes. */
+export interface ParameterOptions {
+  readonly schema?: unknown;
+  readonly pipes?: readonly Pipe[] | undefined;
+}
+
+/** The type of Nest's `Payload` takes options alone, or pipes alone; at run time it is one list. */
+const payload = (property: string, pipes: readonly (Pipe | ParameterOptions)[]): ParameterDecorator =>
+  Payload(property, ...(pipes as readonly Pipe[]));
+
 /**
  * The parameters of a command. Pipes see the type of the argument, so `ValidationPipe` validates a DTO here as it does
- * for `@Payload()`.
+ * for `@Payload()`; with Nest 12, `@Parameters({ schema })` is for `StandardSchemaValidationPipe`.
  */
-export const Parameters = (...pipes: readonly Pipe[]): ParameterDecorator => Payload(PARAMETERS, ...pipes);
+export const Parameters = (...pipes: readonly (Pipe | ParameterOptions)[]): ParameterDecorator =>
+  payload(PARAMETERS, pipes);
 
 /** The content of the message, whatever kind of handler it stands in. */
 export const Content =
-  (...pipes: readonly Pipe[]): ParameterDecorator =>
+  (...pipes: readonly (Pipe | ParameterOptions)[]): ParameterDecorator =>
   (target, property, index) => {
     if (property !== undefined) markContentView(target, String(property));
-    Payload(CONTENT_VIEW, ...pipes)(target, property, index);
+    payload(CONTENT_VIEW, pipes)(target, property, index);
   };
 
 const contextOf = (host: ExecutionContext): PostageContext => host.switchToRpc().getContext<PostageContext>();

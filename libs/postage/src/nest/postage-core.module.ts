@@ -8,10 +8,12 @@ import {
 import { ModulesContainer } from '@nestjs/core';
 import type { PostageConnection } from '../connection/connection.js';
 import type { GenericConsumer } from '../consumer/generic-consumer.js';
+import { InvalidOptionError } from '../errors.js';
 import { Messaging } from './messaging.js';
 import { isHandlerClass, processorOf } from './metadata.js';
 import type { PostageOptions } from './postage.options.js';
 import { PostageServer } from './postage.server.js';
+import { noteErrorsOfClass } from './raw-error.js';
 import { connectionToken, consumerToken, messagingToken, optionsToken, serverToken } from './tokens.js';
 
 /** The messaging of a module: closed when the application has shut down, after all that may still send. */
@@ -32,8 +34,11 @@ export class PostageCoreModule {
     const services: Provider[] = [
       {
         provide: messagingToken(name),
-        useFactory: (given: PostageOptions) => new ModuleMessaging(given),
-        inject: [optionsToken(name)],
+        useFactory: (given: PostageOptions, modules: ModulesContainer) => {
+          refuseSecond(modules, name);
+          return new ModuleMessaging(given);
+        },
+        inject: [optionsToken(name), ModulesContainer],
       },
       {
         provide: connectionToken(name),
@@ -49,6 +54,7 @@ export class PostageCoreModule {
         provide: serverToken(name),
         useFactory: (messaging: Messaging, modules: ModulesContainer) => {
           listAsControllers(modules);
+          noteErrors(modules);
           return new PostageServer({ messaging, name });
         },
         inject: [messagingToken(name), ModulesContainer],
@@ -64,6 +70,14 @@ export class PostageCoreModule {
   }
 }
 
+/** Two connections of one name would share handlers and producers by chance. */
+const refuseSecond = (modules: ModulesContainer, name: string | undefined): void => {
+  const count = [...modules.values()].filter(({ providers }) => providers.has(optionsToken(name))).length;
+  if (count < 2) return;
+  const which = name === undefined ? 'without a name' : `named "${name}"`;
+  throw new InvalidOptionError('name', `PostageModule.forRoot is imported ${count} times ${which}. Import it once, in the root module, or give each a name.`);
+};
+
 /** Nest looks for handlers among controllers only: handler classes and processors listed as providers are shown to it too. */
 const listAsControllers = (modules: ModulesContainer): void => {
   for (const { providers, controllers } of modules.values()) {
@@ -72,6 +86,15 @@ const listAsControllers = (modules: ModulesContainer): void => {
       if (typeof metatype !== 'function' || controllers.has(token)) continue;
       if (isHandlerClass(metatype) || processorOf(metatype) !== undefined)
         controllers.set(token, wrapper as never);
+    }
+  }
+};
+
+/** Handlers of Nest's own decorators would otherwise answer every error with "Internal server error". */
+const noteErrors = (modules: ModulesContainer): void => {
+  for (const { controllers } of modules.values()) {
+    for (const { metatype } of controllers.values()) {
+      if (typeof metatype === 'function') noteErrorsOfClass(metatype.prototype as object);
     }
   }
 };

@@ -1,14 +1,13 @@
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
 import type { Observable } from 'rxjs';
 import type { PostageConnection } from '../connection/connection.js';
-import type { PostageEvent } from '../observability/observer.js';
 import { mergeCallOptions, type CallOptions } from '../producer/call-options.js';
 import { Sender } from '../producer/sender.js';
 import { defineEks, type Eks } from '../topology/binding.js';
 import { Message, MessageCommand, RpcCommand } from '../wire/message.js';
 import { patternOf } from './handler-description.js';
 import { Messaging } from './messaging.js';
-import type { PostageServerOptions, PostageOptions } from './postage.options.js';
+import type { PostageServerOptions } from './postage.options.js';
 import type { PostageEvents, PostageStatus } from './postage.server.js';
 import { splitConnection } from './split-connection.js';
 
@@ -40,18 +39,12 @@ export class PostageClient extends ClientProxy<PostageEvents, PostageStatus> {
   readonly #messaging: Messaging;
   readonly #sender: Sender;
   readonly #callOptions: CallOptions;
-  readonly #listeners = new Set<(event: PostageEvent) => void>();
 
   /** @throws {InvalidOptionError} */
   constructor(options: PostageClientOptions) {
     super();
     const { eks, timeoutMs, maxRetry, ...rest } = options;
-    const observer = (event: PostageEvent): void => {
-      options.observer?.(event);
-      for (const listener of this.#listeners) listener(event);
-    };
-    const shared: PostageOptions = splitConnection(rest);
-    this.#messaging = new Messaging({ ...shared, observer });
+    this.#messaging = new Messaging(splitConnection(rest));
     this.#callOptions = mergeCallOptions({}, { timeoutMs, maxRetry });
     const { codec } = this.#messaging;
     this.#sender = new Sender(this.#messaging, {
@@ -90,7 +83,7 @@ export class PostageClient extends ClientProxy<PostageEvents, PostageStatus> {
 
   /** `on('event', listener)`: everything that happens, as data. */
   override on<K extends keyof PostageEvents>(event: K, callback: PostageEvents[K]): void {
-    if (event === 'event') this.#listeners.add(callback);
+    if (event === 'event') this.#messaging.observe(callback);
   }
 
   override unwrap<T = PostageConnection>(): T {

@@ -32,9 +32,11 @@ export interface PostageOptions {
   readonly reconnect?: BackoffOptions | undefined;
   /** How many rpcs may wait for their replies at once; further ones wait for a free reply queue within their timeout. @default 1_000 */
   readonly maxReplyQueues?: number | undefined;
+  /** Write what happens to Nest's logger. @default true */
+  readonly log?: boolean | undefined;
   /** Log every message in and out, payload included. @default true when `POSTAGE_DEBUG_MODE=true` */
   readonly debug?: boolean | undefined;
-  /** Told of everything that happens, beside Nest's logger. */
+  /** Told of everything that happens, as data; whatever it throws is swallowed. */
   readonly observer?: Observer | undefined;
 }
 

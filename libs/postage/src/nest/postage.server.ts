@@ -46,7 +46,6 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
   readonly #ownsMessaging: boolean;
   readonly #scopes = new Map<ProcessorMetadata, ProcessorScope>();
   readonly #registered = new Map<DecoratedClass, Set<string>>();
-  readonly #listeners = new Set<(event: PostageEvent) => void>();
 
   constructor(options: PostageServerOptions | SharedMessaging = {}) {
     super();
@@ -55,11 +54,7 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
       this.#name = options.name;
       this.#ownsMessaging = false;
     } else {
-      const observer = (event: PostageEvent): void => {
-        options.observer?.(event);
-        for (const listener of this.#listeners) listener(event);
-      };
-      this.#messaging = new Messaging({ ...splitConnection(options), observer });
+      this.#messaging = new Messaging(splitConnection(options));
       this.#name = undefined;
       this.#ownsMessaging = true;
     }
@@ -120,7 +115,7 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
 
   /** `on('event', listener)`: everything that happens, as data. */
   on<K extends keyof PostageEvents>(event: K, callback: PostageEvents[K]): void {
-    if (event === 'event') this.#listeners.add(callback);
+    if (event === 'event') this.#messaging.observe(callback);
   }
 
   /** The connection beneath. */

@@ -4,6 +4,7 @@ import { checkPrefetch } from '../consumer/queue-plan.js';
 import { defineEqk, type Eqk } from '../topology/binding.js';
 import { applyHandler, handlerExtrasOf } from './handler.decorators.js';
 import { setProcessor, type DecoratedClass } from './metadata.js';
+import { noteErrorsOfClass } from './raw-error.js';
 
 export interface ProcessorOptions {
   /** Which queues it consumes, bound to which exchanges with which keys. Absent: those of the server's own `eqk` option. */
@@ -32,7 +33,10 @@ export const Processor =
     if (prefetch !== undefined) checkPrefetch(prefetch);
     Controller()(target);
     setProcessor(target, { eqk: defineEqk(eqk, `@Processor ${target.name}: eqk`), prefetch, connection });
+    const { prototype } = target as unknown as DecoratedClass;
     adoptInheritedHandlers(target as unknown as DecoratedClass);
+    // Once more, for filters that are written above the handler's decorator.
+    noteErrorsOfClass(prototype);
   };
 
 /** A handler inherited from a base class belongs to the processor that inherits it: each gets a method of its own. */

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Catch, type ExceptionFilter } from '@nestjs/common';
+import { MetadataScanner } from '@nestjs/core';
 
 /** Where the error of one handler run is noted. */
 export interface ErrorSlot {
@@ -29,8 +30,30 @@ class NoteRawError implements ExceptionFilter {
   }
 }
 
-/** Stands among the filters of every handler method of ours. */
-export const RAW_ERROR_FILTER = new NoteRawError();
+const RAW_ERROR_FILTER = new NoteRawError();
+
+const FILTERS_METADATA = '__exceptionFilters__';
+const PATTERN_METADATA = 'microservices:pattern';
+
+/**
+ * Has the errors of one handler method noted. Nest asks the filters of a method from the last to the first, so ours is
+ * moved to the end: behind a filter that takes every error it would never be asked.
+ */
+export const noteErrorsOf = (method: object): void => {
+  const filters = (Reflect.getMetadata(FILTERS_METADATA, method) as readonly unknown[] | undefined) ?? [];
+  const others = filters.filter((filter) => filter !== RAW_ERROR_FILTER);
+  Reflect.defineMetadata(FILTERS_METADATA, [...others, RAW_ERROR_FILTER], method);
+};
+
+const scanner = new MetadataScanner();
+
+/** The same for every handler method of a class, those of Nest's own decorators included. */
+export const noteErrorsOfClass = (prototype: object): void => {
+  for (const name of scanner.getAllMethodNames(prototype)) {
+    const method = (prototype as Record<string, object>)[name];
+    if (method && Reflect.hasMetadata(PATTERN_METADATA, method)) noteErrorsOf(method);
+  }
+};
 
 /** Runs a handler so that the error it ends with can be read from the slot. */
 export const noteRawError = <T>(slot: ErrorSlot, run: () => T): T => currentSlot.run(slot, run);

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-const source = (path: string): string => fileURLToPath(new URL(`./libs/postage/src/${path}`, import.meta.url));
+const source = (path: string): string =>
+  fileURLToPath(new URL(`./libs/postage/src/${path}`, import.meta.url));
 
 // Tests run on the source: no build in between. The longer name must come first.
 const resolve = {
@@ -18,7 +19,11 @@ export default defineConfig({
         resolve,
         test: {
           name: 'unit',
-          include: ['libs/*/src/**/*.spec.ts', 'test/architecture/**/*.spec.ts', 'test/contract/memory*.spec.ts'],
+          include: [
+            'libs/*/src/**/*.spec.ts',
+            'test/architecture/**/*.spec.ts',
+            'test/contract/memory*.spec.ts',
+          ],
         },
       },
       {

@@ -64,7 +64,12 @@ it('two codecs share one queue: each message is read by its content type, and an
   const events = new Inbox<PostageEvent>();
   const connection = { url: brokerUrl() };
   const receiver = await startReceiver({ connection, encoders: [messagePack] }, [Echo]);
-  const root = PostageModule.forRoot({ connection, debug: true, observer: events.push, encoder: new JsonEncoder() });
+  const root = PostageModule.forRoot({
+    connection,
+    debug: true,
+    observer: events.push,
+    encoder: new JsonEncoder(),
+  });
   @Module({ imports: [PostageModule.forFeature([JsonProducer, PackProducer]), root] })
   class SenderModule {}
   const app = await NestFactory.createApplicationContext(SenderModule, { logger: false });
@@ -88,10 +93,15 @@ it('two codecs share one queue: each message is read by its content type, and an
   const { queue: replyQueue } = await peer.channel.assertQueue('', { exclusive: true });
   const replies = await peer.consume(replyQueue);
   const request = { type: 'command', name: 'echo', category: 'rpc', content: { parameters: 1 } };
-  peer.publish(Exchange.name, 'rk', Buffer.from(encode(request)), { contentType: 'application/msgpack; v=1', replyTo: replyQueue });
+  peer.publish(Exchange.name, 'rk', Buffer.from(encode(request)), {
+    contentType: 'application/msgpack; v=1',
+    replyTo: replyQueue,
+  });
   const [reply] = await replies.take(1);
   expect(reply?.properties.contentType).toBe('application/msgpack');
-  expect(decode(reply?.content ?? new Uint8Array())).toMatchObject({ content: { type: 'success', value: 1 } });
+  expect(decode(reply?.content ?? new Uint8Array())).toMatchObject({
+    content: { type: 'success', value: 1 },
+  });
 
   await app.close();
   await receiver.close();

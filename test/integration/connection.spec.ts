@@ -27,7 +27,17 @@ import { TcpProxy } from '../support/tcp-proxy.js';
 const Exchange = defineExchange({ name: 'work' });
 const inbox = { current: new Inbox<unknown>() };
 
-@Processor({ eqk: [[Exchange, [['jobs', 'job'], [{ name: 'private', flags: { exclusive: true } }, 'job-for-all']]]] })
+@Processor({
+  eqk: [
+    [
+      Exchange,
+      [
+        ['jobs', 'job'],
+        [{ name: 'private', flags: { exclusive: true } }, 'job-for-all'],
+      ],
+    ],
+  ],
+})
 class Worker {
   @MessageHandler('command', 'job')
   onJob(@Parameters() parameters: unknown): void {
@@ -63,12 +73,17 @@ const fast = { initialDelayMs: 20, maxDelayMs: 100 };
 
 const startWorker = async (options: PostageModuleOptions = {}) => {
   const events = new Inbox<PostageEvent>();
-  const app = await startReceiver({ connection: { url: vhost.url }, reconnect: fast, observer: events.push, ...options }, [Worker]);
+  const app = await startReceiver(
+    { connection: { url: vhost.url }, reconnect: fast, observer: events.push, ...options },
+    [Worker],
+  );
   closers.push(() => app.close());
   return { app, events };
 };
 
-const startSender = async (options: PostageModuleOptions = {}): Promise<{ app: INestApplicationContext; jobs: ProducerOf<Jobs> }> => {
+const startSender = async (
+  options: PostageModuleOptions = {},
+): Promise<{ app: INestApplicationContext; jobs: ProducerOf<Jobs> }> => {
   const root = PostageModule.forRoot({ connection: { url: vhost.url }, reconnect: fast, ...options });
   @Module({ imports: [PostageModule.forFeature([Jobs]), root] })
   class SenderModule {}
@@ -77,7 +92,8 @@ const startSender = async (options: PostageModuleOptions = {}): Promise<{ app: I
   return { app, jobs: app.get<ProducerOf<Jobs>>(Jobs) };
 };
 
-const connections = (): Promise<ConnectionInfo[]> => management('GET', `/vhosts/${encodeURIComponent(vhost.name)}/connections`);
+const connections = (): Promise<ConnectionInfo[]> =>
+  management('GET', `/vhosts/${encodeURIComponent(vhost.name)}/connections`);
 
 describe('connections', () => {
   it('are opened when they are first needed: one for publishing, one for consuming, named after the fingerprint', async () => {
@@ -86,15 +102,22 @@ describe('connections', () => {
 
     await jobs.messageJob(1);
     await eventually(async () => {
-      const names = (await connections()).map(({ client_properties: properties }) => properties['connection_name']);
+      const names = (await connections()).map(
+        ({ client_properties: properties }) => properties['connection_name'],
+      );
       expect(names).toEqual(['jobber 7@h1 (publish)']);
     });
 
     await startWorker();
     await jobs.rpcDouble(1);
     await eventually(async () => {
-      const names = (await connections()).map(({ client_properties: properties }) => String(properties['connection_name']));
-      expect(names.filter((name) => name.startsWith('jobber')).toSorted()).toEqual(['jobber 7@h1 (consume)', 'jobber 7@h1 (publish)']);
+      const names = (await connections()).map(({ client_properties: properties }) =>
+        String(properties['connection_name']),
+      );
+      expect(names.filter((name) => name.startsWith('jobber')).toSorted()).toEqual([
+        'jobber 7@h1 (consume)',
+        'jobber 7@h1 (publish)',
+      ]);
     });
   });
 
@@ -116,7 +139,12 @@ describe('connections', () => {
       await jobs.with({ key: 'late-queue', mandatory: true }).messageJob(`late queue ${round}`);
       expect((await jobs.rpcDouble(round)).unwrap()).toBe(round * 2);
       const received = await inbox.current.take(round * 4);
-      expect(received.slice(-4).toSorted()).toEqual([`direct ${round}`, `late binding ${round}`, `late queue ${round}`, `private ${round}`]);
+      expect(received.slice(-4).toSorted()).toEqual([
+        `direct ${round}`,
+        `late binding ${round}`,
+        `late queue ${round}`,
+        `private ${round}`,
+      ]);
     }
 
     await eventually(async () => {
@@ -133,7 +161,8 @@ describe('connections', () => {
   it('put a consumer back whose queue was deleted', async () => {
     const { events } = await startWorker();
     const { jobs } = await startSender();
-    const attached = (): number => events.items.filter((event) => event.kind === 'consumer.attached' && event.queue === 'jobs').length;
+    const attached = (): number =>
+      events.items.filter((event) => event.kind === 'consumer.attached' && event.queue === 'jobs').length;
     const before = attached();
 
     await using peer = await RawPeer.connect(vhost.url);
@@ -147,7 +176,9 @@ describe('connections', () => {
 
   it('try all given addresses until one answers', async () => {
     await startWorker();
-    const { jobs } = await startSender({ connection: { urls: ['amqp://127.0.0.1:1', vhost.url, 'amqp://no-such-host.invalid'] } });
+    const { jobs } = await startSender({
+      connection: { urls: ['amqp://127.0.0.1:1', vhost.url, 'amqp://no-such-host.invalid'] },
+    });
     expect((await jobs.rpcDouble(4)).unwrap()).toBe(8);
   });
 
@@ -174,14 +205,20 @@ describe('connections', () => {
 
     expect(connection.snapshot.publishing).toEqual({ kind: 'idle' });
     await jobs.messageJob(1);
-    expect(connection.snapshot.publishing).toMatchObject({ kind: 'ready', address: expect.stringContaining('amqp://127.0.0.1') as string });
+    expect(connection.snapshot.publishing).toMatchObject({
+      kind: 'ready',
+      address: expect.stringContaining('amqp://127.0.0.1') as string,
+    });
     await eventually(async () => expect((await connections()).length).toBe(1));
     await vhost.closeConnections();
     await eventually(() => expect(seen.filter((kind) => kind === 'ready')).toHaveLength(2));
     stop();
     await app.close();
 
-    expect(connection.snapshot).toMatchObject({ publishing: { kind: 'closed' }, consuming: { kind: 'closed' } });
+    expect(connection.snapshot).toMatchObject({
+      publishing: { kind: 'closed' },
+      consuming: { kind: 'closed' },
+    });
     expect(seen[0]).toBe('connecting');
   });
 
@@ -208,7 +245,9 @@ describe('credentials and virtual hosts', () => {
     await management('PUT', `/permissions/${path}/${path}`, { configure: '.*', write: '.*', read: '.*' });
     const { hostname: host, port } = new URL(vhost.url);
 
-    const byOptions = await startSender({ connection: { host, port: Number(port), user: name, password: strange, vhost: name } });
+    const byOptions = await startSender({
+      connection: { host, port: Number(port), user: name, password: strange, vhost: name },
+    });
     await byOptions.jobs.messageJob(1);
     const encoded = `amqp://${path}:${encodeURIComponent(strange)}@${host}:${port}/${path}`;
     const byUrl = await startSender({ connection: { url: encoded } });
@@ -222,8 +261,12 @@ describe('credentials and virtual hosts', () => {
   it('that are refused stop the start of a server at once, told apart from each other', async () => {
     const url = new URL(vhost.url);
     url.password = 'wrong-secret';
-    await expect(startWorker({ connection: { url: url.href } })).rejects.toMatchObject({ code: 'ACCESS_REFUSED' });
-    await expect(startWorker({ connection: { url: vhost.url, vhost: 'no-such-vhost' } })).rejects.toMatchObject({ code: 'VHOST_REFUSED' });
+    await expect(startWorker({ connection: { url: url.href } })).rejects.toMatchObject({
+      code: 'ACCESS_REFUSED',
+    });
+    await expect(
+      startWorker({ connection: { url: vhost.url, vhost: 'no-such-vhost' } }),
+    ).rejects.toMatchObject({ code: 'VHOST_REFUSED' });
   });
 });
 
@@ -241,6 +284,14 @@ describe('topology', () => {
     });
   });
 
+  it('of a type that the broker does not know stops the start, though that ends the whole connection', async () => {
+    const Strange = defineExchange({ name: 'strange', type: 'x-no-such-type' });
+    @Processor({ eqk: [[Strange, [['strange-jobs', 'job']]]] })
+    class StrangeWorker extends Worker {}
+    const start = startReceiver({ connection: { url: vhost.url }, reconnect: fast }, [StrangeWorker]);
+    await expect(start).rejects.toMatchObject({ code: 'TOPOLOGY_REFUSED', entity: 'exchange "strange"' });
+  });
+
   it('is declared as Python Postage does under compatibility "python"', async () => {
     await using peer = await RawPeer.connect(vhost.url);
     await peer.channel.assertQueue('jobs', { durable: false });
@@ -253,7 +304,11 @@ describe('topology', () => {
   it('may be checked or assumed instead of declared, for users without the right to configure', async () => {
     const user = uniqueName('least');
     await management('PUT', `/users/${user}`, { password: 'pw', tags: '' });
-    await management('PUT', `/permissions/${encodeURIComponent(vhost.name)}/${user}`, { configure: '^amq\\.gen.*', write: '.*', read: '.*' });
+    await management('PUT', `/permissions/${encodeURIComponent(vhost.name)}/${user}`, {
+      configure: '^amq\\.gen.*',
+      write: '.*',
+      read: '.*',
+    });
     await using peer = await RawPeer.connect(vhost.url);
     await peer.channel.assertExchange('given', 'direct');
     await peer.channel.assertQueue('given-jobs');
@@ -269,7 +324,11 @@ describe('topology', () => {
     await jobs.with({ eks: [[Given, 'job']] }).messageJob('given');
 
     expect(await inbox.current.take(1)).toEqual(['given']);
-    await expect(startWorker({ connection })).rejects.toMatchObject({ code: 'TOPOLOGY_REFUSED', amqpCode: 403, remedy: expect.stringContaining('configure') as string });
+    await expect(startWorker({ connection })).rejects.toMatchObject({
+      code: 'TOPOLOGY_REFUSED',
+      amqpCode: 403,
+      remedy: expect.stringContaining('configure') as string,
+    });
     await management('DELETE', `/users/${user}`);
   });
 });

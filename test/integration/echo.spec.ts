@@ -45,7 +45,12 @@ class EchoController {
   }
 }
 
-@Module({ imports: [PostageModule.forFeature([EchoProducer]), PostageModule.forRoot({ connection: { url: brokerUrl() } })] })
+@Module({
+  imports: [
+    PostageModule.forFeature([EchoProducer]),
+    PostageModule.forRoot({ connection: { url: brokerUrl() } }),
+  ],
+})
 class Sender {
   constructor(@InjectProducer(EchoProducer) readonly echo: ProducerOf<EchoProducer>) {}
 }

@@ -49,7 +49,14 @@ const messages = requests.filter(({ body }) => body.includes('"category": "messa
 
 /** The exchange and the fingerprint of the recorded messages. */
 const VectorExchange = defineExchange({ name: 'vec-exchange', durable: false });
-const FINGERPRINT = { name: 'echo_send', type: 'application', pid: '4242', host: 'host-1', user: 'svc', vhost: '/' };
+const FINGERPRINT = {
+  name: 'echo_send',
+  type: 'application',
+  pid: '4242',
+  host: 'host-1',
+  user: 'svc',
+  vhost: '/',
+};
 
 @Producer({ eks: [[VectorExchange, 'vec-rk']] })
 class VectorProducer extends GenericProducer {
@@ -69,7 +76,9 @@ class VectorProducer extends GenericProducer {
 type Undeclared = Record<string, (parameters?: unknown) => Promise<unknown>>;
 
 /** The same calls as in the vectors, by the case's name. */
-const CALLS: Readonly<Record<string, (producer: ProducerOf<VectorProducer>, undeclared: Undeclared) => unknown>> = {
+const CALLS: Readonly<
+  Record<string, (producer: ProducerOf<VectorProducer>, undeclared: Undeclared) => unknown>
+> = {
   'command-string': (_, any) => any['messageEcho']?.('A test message'),
   'command-no-parameters': (_, any) => any['messageEcho']?.(),
   'command-none': (_, any) => any['messageEcho']?.(null),
@@ -135,7 +144,9 @@ beforeAll(async () => {
   const connection = { url: vhost.url };
   const fingerprint = FINGERPRINT;
   receiver = await startReceiver({ connection, fingerprint }, [VectorController]);
-  @Module({ imports: [PostageModule.forFeature([VectorProducer]), PostageModule.forRoot({ connection, fingerprint })] })
+  @Module({
+    imports: [PostageModule.forFeature([VectorProducer]), PostageModule.forRoot({ connection, fingerprint })],
+  })
   class SenderModule {}
   sender = await NestFactory.createApplicationContext(SenderModule, { logger: false });
   producer = sender.get<ProducerOf<VectorProducer>>(VectorProducer);
@@ -150,7 +161,9 @@ afterAll(async () => {
 
 describe('what we send', () => {
   it('has a call for every recorded request', () => {
-    expect([...Object.keys(CALLS), ...NOT_JSON].toSorted()).toEqual(requests.map((each) => each.case).toSorted());
+    expect([...Object.keys(CALLS), ...NOT_JSON].toSorted()).toEqual(
+      requests.map((each) => each.case).toSorted(),
+    );
   });
 
   it.for(Object.keys(CALLS))('is for the call of vector "%s" what the original sent', async (name) => {
@@ -190,7 +203,10 @@ describe('what the original sends', () => {
     const replies = await peer.consume(queue);
     const content = name === undefined ? body : body.replace('"name": "sum"', `"name": "${name}"`);
 
-    peer.publish(VectorExchange.name, 'vec-in', content, { contentType: properties['content_type'], replyTo: queue });
+    peer.publish(VectorExchange.name, 'vec-in', content, {
+      contentType: properties['content_type'],
+      replyTo: queue,
+    });
 
     const [answer] = (await replies.take(1)) as [ConsumeMessage];
     const expected = JSON.parse(vector(reply).body) as MessageBody;
@@ -227,20 +243,33 @@ describe('a replier without correlation ids', () => {
   it('may answer with an error or an exception', async () => {
     const { queue } = await peer.channel.assertQueue('grumpy-replier', { exclusive: true });
     await peer.channel.bindQueue(queue, VectorExchange.name, 'grumpy');
-    await peer.channel.consume(queue, (request) => {
-      const { name } = JSON.parse(request?.content.toString() ?? '{}') as { name?: string };
-      const reply = vector(name === 'refuse' ? 'reply-error' : 'reply-exception').body;
-      if (request) peer.channel.sendToQueue(String(request.properties.replyTo), Buffer.from(reply));
-    }, { noAck: true });
+    await peer.channel.consume(
+      queue,
+      (request) => {
+        const { name } = JSON.parse(request?.content.toString() ?? '{}') as { name?: string };
+        const reply = vector(name === 'refuse' ? 'reply-error' : 'reply-exception').body;
+        if (request) peer.channel.sendToQueue(String(request.properties.replyTo), Buffer.from(reply));
+      },
+      { noAck: true },
+    );
     const grumpy = producer.with({ key: 'grumpy' });
 
     const refused = await grumpy.rpc('refuse');
     const broken = await grumpy.rpc('break');
 
     expect(refused).toMatchObject({ ok: false, type: 'error', value: null, message: 'no such user' });
-    expect(() => refused.unwrap()).toThrow(expect.objectContaining({ code: 'REMOTE_ERROR', message: 'no such user' }));
-    expect(broken).toMatchObject({ ok: false, type: 'exception', value: 'KeyError', message: "'group_name'" });
-    expect(() => broken.unwrap()).toThrow(expect.objectContaining({ code: 'REMOTE_EXCEPTION', remoteName: 'KeyError' }));
+    expect(() => refused.unwrap()).toThrow(
+      expect.objectContaining({ code: 'REMOTE_ERROR', message: 'no such user' }),
+    );
+    expect(broken).toMatchObject({
+      ok: false,
+      type: 'exception',
+      value: 'KeyError',
+      message: "'group_name'",
+    });
+    expect(() => broken.unwrap()).toThrow(
+      expect.objectContaining({ code: 'REMOTE_EXCEPTION', remoteName: 'KeyError' }),
+    );
   });
 
   it('that is too slow is told as a TimeoutError result after all attempts, with one id on all of them', async () => {
@@ -252,7 +281,9 @@ describe('a replier without correlation ids', () => {
     const attempts = await inbox.take(3);
     expect(new Set(attempts.map(({ properties }) => properties.messageId as string)).size).toBe(1);
     expect(attempts.map(({ properties }) => properties.expiration as string)).toEqual(['100', '100', '100']);
-    expect(attempts.map(({ content }) => content.toString())).toEqual(Array(3).fill(attempts[0]?.content.toString()));
+    expect(attempts.map(({ content }) => content.toString())).toEqual(
+      Array(3).fill(attempts[0]?.content.toString()),
+    );
   });
 });
 
@@ -261,14 +292,23 @@ describe('a reply queue of its own', () => {
     for (const who of ['a', 'b', 'c']) {
       const { queue } = await peer.channel.assertQueue(`replier-${who}`, { exclusive: true });
       await peer.channel.bindQueue(queue, VectorExchange.name, 'everybody');
-      await peer.channel.consume(queue, (request) => {
-        const body = vector('reply-success').body.replace('RPC message received', who);
-        if (request) peer.channel.sendToQueue(String(request.properties.replyTo), Buffer.from(body));
-      }, { noAck: true });
+      await peer.channel.consume(
+        queue,
+        (request) => {
+          const body = vector('reply-success').body.replace('RPC message received', who);
+          if (request) peer.channel.sendToQueue(String(request.properties.replyTo), Buffer.from(body));
+        },
+        { noAck: true },
+      );
     }
 
     const replies = await producer.with({ key: 'everybody', queueOnly: true }).rpc('who');
-    const three = (await (replies as unknown as { take(n: number, ms: number): Promise<{ value: string }[]> }).take(3, 5_000)).map(({ value }) => value);
+    const three = (
+      await (replies as unknown as { take(n: number, ms: number): Promise<{ value: string }[]> }).take(
+        3,
+        5_000,
+      )
+    ).map(({ value }) => value);
 
     expect(three.toSorted()).toEqual(['a', 'b', 'c']);
   });

@@ -31,7 +31,13 @@ class Clock {
   readonly year = 1999;
 }
 
-@Producer({ eks: [[First, 'rk'], [Second, 'a.b']], defaults: { headers: { origin: 'tests' } } })
+@Producer({
+  eks: [
+    [First, 'rk'],
+    [Second, 'a.b'],
+  ],
+  defaults: { headers: { origin: 'tests' } },
+})
 class SampleProducer extends GenericProducer {
   declare messageEcho: MessageMethod<string>;
   declare messageJoinGroup: MessageMethod<{ group_name: string }>;
@@ -71,7 +77,8 @@ const connect = async (options: PostageModuleOptions = {}): Promise<ProducerOf<S
 
 beforeAll(async () => {
   peer = await RawPeer.connect(brokerUrl());
-  for (const { name, type } of [First, Second]) await peer.channel.assertExchange(name, type, { durable: false });
+  for (const { name, type } of [First, Second])
+    await peer.channel.assertExchange(name, type, { durable: false });
 });
 
 afterEach(async () => {
@@ -151,7 +158,9 @@ describe('a producer', () => {
 
     await producer['messageReloadHTTPConfigV2']?.();
 
-    expect((await inbox.take(1)).map(bodyOf)).toMatchObject([{ name: 'reload_http_config_v2', content: { parameters: {} } }]);
+    expect((await inbox.take(1)).map(bodyOf)).toMatchObject([
+      { name: 'reload_http_config_v2', content: { parameters: {} } },
+    ]);
   });
 
   it('forwards a body as it is', async () => {
@@ -164,7 +173,9 @@ describe('a producer', () => {
   });
 
   it('puts its fingerprint and AMQP properties on every message', async () => {
-    const producer = await connect({ fingerprint: { name: 'echo_send', type: 'application', pid: '4242', host: 'host-1', user: 'svc' } });
+    const producer = await connect({
+      fingerprint: { name: 'echo_send', type: 'application', pid: '4242', host: 'host-1', user: 'svc' },
+    });
     const inbox = await peer.listen(First.name, 'rk');
 
     await producer
@@ -174,7 +185,14 @@ describe('a producer', () => {
 
     const [message] = await inbox.take(1);
     expect(bodyOf(message as ConsumeMessage)).toMatchObject({
-      fingerprint: { name: 'echo_send', type: 'application', pid: '4242', host: 'host-1', user: 'svc', vhost: '/' },
+      fingerprint: {
+        name: 'echo_send',
+        type: 'application',
+        pid: '4242',
+        host: 'host-1',
+        user: 'svc',
+        vhost: '/',
+      },
     });
     expect(message?.properties).toMatchObject({
       contentType: 'application/json',
@@ -213,7 +231,11 @@ describe('a publish', () => {
   it('fails as UNROUTABLE when it is mandatory and no queue takes it', async () => {
     const producer = await connect();
     const sent = producer.with({ key: 'nobody', mandatory: true }).messageEcho('hello');
-    await expect(sent).rejects.toMatchObject({ code: 'UNROUTABLE', exchange: First.name, routingKey: 'nobody' });
+    await expect(sent).rejects.toMatchObject({
+      code: 'UNROUTABLE',
+      exchange: First.name,
+      routingKey: 'nobody',
+    });
     await expect(producer.with({ key: 'nobody' }).messageEcho('hello')).resolves.toBeUndefined();
   });
 
@@ -227,7 +249,10 @@ describe('a publish', () => {
   it('fails as NACKED when the queue is full', async () => {
     const producer = await connect();
     const queue = uniqueName('full');
-    await peer.channel.assertQueue(queue, { exclusive: true, arguments: { 'x-max-length': 1, 'x-overflow': 'reject-publish' } });
+    await peer.channel.assertQueue(queue, {
+      exclusive: true,
+      arguments: { 'x-max-length': 1, 'x-overflow': 'reject-publish' },
+    });
     await peer.channel.bindQueue(queue, First.name, queue);
 
     await producer.with({ key: queue }).messageEcho('1');
@@ -238,8 +263,14 @@ describe('a publish', () => {
   it('fails by its deadline when the broker can not be reached, without a word of the password', async () => {
     const connection = { host: '127.0.0.1', port: 1, password: 'hunter2' };
     const producer = await connect({ connection, reconnect: { initialDelayMs: 10, maxDelayMs: 20 } });
-    const error: unknown = await producer.with({ publishTimeoutMs: 150 }).messageEcho('x').catch((caught: unknown) => caught);
-    expect(error).toMatchObject({ code: 'NOT_CONNECTED', errors: [{ exchange: First.name }, { exchange: Second.name }] });
+    const error: unknown = await producer
+      .with({ publishTimeoutMs: 150 })
+      .messageEcho('x')
+      .catch((caught: unknown) => caught);
+    expect(error).toMatchObject({
+      code: 'NOT_CONNECTED',
+      errors: [{ exchange: First.name }, { exchange: Second.name }],
+    });
     expect(inspect(error)).toContain('ECONNREFUSED');
     expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('hunter2');
   });
@@ -256,7 +287,10 @@ describe('a publish', () => {
   it('names exchange, argument and both values when the exchange exists with another type', async () => {
     const producer = await connect();
     const other = defineExchange({ name: First.name, type: 'fanout', durable: false });
-    const error: unknown = await producer.with({ eks: [[other, 'rk']] }).messageEcho('x').catch((caught: unknown) => caught);
+    const error: unknown = await producer
+      .with({ eks: [[other, 'rk']] })
+      .messageEcho('x')
+      .catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(TopologyError);
     expect(error).toMatchObject({ amqpCode: 406, argument: 'type', wanted: 'fanout', actual: 'direct' });
     await expect(producer.messageEcho('the producer still works')).resolves.toBeUndefined();

@@ -16,7 +16,11 @@ export const startReceiver = async (
     providers: [...(extra.providers ?? [])],
   })
   class Receiver {}
-  const app = await NestFactory.createMicroservice(Receiver, { ...PostageModule.microservice(), logger: false as const, abortOnError: false });
+  const app = await NestFactory.createMicroservice(Receiver, {
+    ...PostageModule.microservice(),
+    logger: false as const,
+    abortOnError: false,
+  });
   configure(app);
   try {
     await app.listen();

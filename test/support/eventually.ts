@@ -38,7 +38,9 @@ export class Inbox<T> {
         if (this.items.length >= count) finish(resolve);
       };
       const timer = setTimeout(() => {
-        const error = new Error(`${this.items.length} of ${count} items came within ${limitMs} ms: ${JSON.stringify(this.items)}`);
+        const error = new Error(
+          `${this.items.length} of ${count} items came within ${limitMs} ms: ${JSON.stringify(this.items)}`,
+        );
         finish(() => reject(error));
       }, limitMs);
       this.#waiters.add(check);

@@ -3,7 +3,9 @@ import { randomBytes } from 'node:crypto';
 const required = (name: string): string => {
   const value = process.env[name];
   if (value) return value;
-  throw new Error(`${name} is not set: run these tests with "npm test", which starts a broker, or with "node scripts/with-rabbitmq.mjs npx vitest run ...".`);
+  throw new Error(
+    `${name} is not set: run these tests with "npm test", which starts a broker, or with "node scripts/with-rabbitmq.mjs npx vitest run ...".`,
+  );
 };
 
 /** The broker that scripts/with-rabbitmq.mjs has started for this run. */
@@ -56,14 +58,19 @@ export const createVhost = async (prefix = 'test'): Promise<Vhost> => {
   const name = uniqueName(prefix);
   const path = `/vhosts/${encodeURIComponent(name)}`;
   await management('PUT', path);
-  await management('PUT', `/permissions/${encodeURIComponent(name)}/guest`, { configure: '.*', write: '.*', read: '.*' });
+  await management('PUT', `/permissions/${encodeURIComponent(name)}/guest`, {
+    configure: '.*',
+    write: '.*',
+    read: '.*',
+  });
   const url = new URL(brokerUrl());
   url.pathname = `/${encodeURIComponent(name)}`;
   const remove = async (): Promise<void> => management('DELETE', path);
   return {
     name,
     url: url.href,
-    queues: () => management('GET', `/queues/${encodeURIComponent(name)}?disable_stats=true&enable_queue_totals=true`),
+    queues: () =>
+      management('GET', `/queues/${encodeURIComponent(name)}?disable_stats=true&enable_queue_totals=true`),
     closeConnections: () => closeConnections(name),
     delete: remove,
     [Symbol.asyncDispose]: remove,
@@ -71,7 +78,10 @@ export const createVhost = async (prefix = 'test'): Promise<Vhost> => {
 };
 
 const closeConnections = async (vhost: string): Promise<void> => {
-  const connections = await management<ConnectionInfo[]>('GET', `/vhosts/${encodeURIComponent(vhost)}/connections`);
+  const connections = await management<ConnectionInfo[]>(
+    'GET',
+    `/vhosts/${encodeURIComponent(vhost)}/connections`,
+  );
   for (const { name } of connections) {
     await management('DELETE', `/connections/${encodeURIComponent(name)}`).catch(() => undefined);
   }

@@ -29,8 +29,16 @@ export class RawPeer implements AsyncDisposable {
     return inbox;
   }
 
-  publish(exchange: string, key: string, body: string | Buffer | object, options: Options.Publish = {}): void {
-    const content = typeof body === 'string' || Buffer.isBuffer(body) ? Buffer.from(body) : Buffer.from(JSON.stringify(body));
+  publish(
+    exchange: string,
+    key: string,
+    body: string | Buffer | object,
+    options: Options.Publish = {},
+  ): void {
+    const content =
+      typeof body === 'string' || Buffer.isBuffer(body)
+        ? Buffer.from(body)
+        : Buffer.from(JSON.stringify(body));
     this.channel.publish(exchange, key, content, options);
   }
 

@@ -147,10 +147,12 @@ class AmqpLink implements Link {
     if (!this.#gone) destroySocket(this.#model);
   }
 
+  /** With what the broker said as its cause: some refusals end the whole connection. */
   #reason(): Error {
-    const detail = this.#lastError === undefined ? '' : `: ${this.#lastError.message}`;
+    const cause = this.#lastError && toBrokerError(this.#lastError);
+    const detail = cause === undefined ? '' : `: ${cause.message}`;
     return new ConnectionError('CONNECTION_LOST', `the connection to ${this.address} was lost${detail}`, {
-      cause: this.#lastError,
+      cause,
     });
   }
 }

@@ -16,7 +16,9 @@ describe('delayMs', () => {
 
 describe('resolveBackoff', () => {
   it('refuses what is no positive number, by name', () => {
-    expect(() => resolveBackoff({ maxDelayMs: 0 })).toThrow(expect.objectContaining({ option: 'reconnect.maxDelayMs' }));
+    expect(() => resolveBackoff({ maxDelayMs: 0 })).toThrow(
+      expect.objectContaining({ option: 'reconnect.maxDelayMs' }),
+    );
     expect(() => resolveBackoff({ initialDelayMs: Number.NaN })).toThrow(
       expect.objectContaining({ option: 'reconnect.initialDelayMs' }),
     );

@@ -1,8 +1,9 @@
 import { BrokerError, ConnectionError } from '../errors.js';
-import { explainRefusal } from '../topology/refusal.js';
+import { explainRefusal, isPermanentRefusal } from '../topology/refusal.js';
 import type { Binding, Exchange, Queue, Topology } from '../topology/types.js';
 import type { ChannelPort, Link } from './port.js';
-import type { Attachment } from './supervisor.js';
+import { settleWithin } from './settle-within.js';
+import type { Attachment } from './attachment.js';
 
 /**
  * What has been declared on the present connection: every entity once, exchanges before queues before bindings. A new
@@ -11,12 +12,15 @@ import type { Attachment } from './supervisor.js';
 export class Declarations implements Attachment {
   readonly #declared = new Set<string>();
   #link: Link | undefined;
+  /** Settles with the end of the present link, and why. */
+  #ended: Promise<Error | undefined> | undefined;
   #channel: ChannelPort | undefined;
   #last: Promise<void> = Promise.resolve();
 
   async restore(link: Link): Promise<void> {
     this.lost();
     this.#link = link;
+    this.#ended = new Promise((resolve) => link.onClosed(resolve));
   }
 
   lost(): void {
@@ -85,11 +89,12 @@ export class Declarations implements Attachment {
     entity: Exchange | Queue | Binding,
     operation: (channel: ChannelPort) => Promise<void>,
   ): Promise<void> {
+    const ended = this.#ended;
     try {
       await operation(await this.#openChannel());
     } catch (error) {
-      if (!(error instanceof BrokerError) || error.amqpCode === undefined) throw error;
-      throw explainRefusal({ amqpCode: error.amqpCode, text: error.message, cause: error }, entity);
+      const refusal = await refusalIn(error, ended);
+      throw refusal === undefined ? error : explainRefusal(refusal, entity);
     }
   }
 
@@ -119,3 +124,37 @@ const queueKey = (name: string): string => `queue ${name}`;
 const bindingPrefix = (queue: string): string => `binding ${JSON.stringify(queue)} `;
 const bindingKey = ({ queue, exchange, key, arguments: args }: Binding): string =>
   `${bindingPrefix(queue)}${JSON.stringify([exchange, key, args])}`;
+
+/** A link that dies takes its channels along first; its own last word comes right behind. */
+const LAST_WORD_MS = 500;
+
+/**
+ * What the broker refused, if it was a refusal. Most come with the channel's end; an unknown exchange type, and a kind of
+ * queue that the broker does not permit, end the connection, and only its last word says why.
+ */
+const refusalIn = async (
+  error: unknown,
+  ended: Promise<Error | undefined> | undefined,
+): Promise<Refusal | undefined> => {
+  if (!(error instanceof BrokerError)) return undefined;
+  if (error.amqpCode !== undefined) return { amqpCode: error.amqpCode, text: error.message, cause: error };
+  const lastWord = await lastWordOf(ended);
+  if (!(lastWord instanceof BrokerError) || !isPermanentRefusal(lastWord.amqpCode, lastWord.message))
+    return undefined;
+  return { amqpCode: lastWord.amqpCode, text: lastWord.message, cause: lastWord };
+};
+
+interface Refusal {
+  readonly amqpCode: number | undefined;
+  readonly text: string;
+  readonly cause: unknown;
+}
+
+const lastWordOf = async (ended: Promise<Error | undefined> | undefined): Promise<unknown> => {
+  let reason: Error | undefined;
+  const heard = ended?.then((error) => {
+    reason = error;
+  });
+  if (heard) await settleWithin(heard, LAST_WORD_MS);
+  return reason?.cause;
+};

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { resolveConnection, type ConnectionOptions } from './options.js';
 
 const only = (given: ConnectionOptions, environment: Record<string, string> = {}) => {
-  const [{ protocol, host, port, user, vhost, password }] = resolveConnection(given, environment).endpoints as [
+  const [{ protocol, host, port, user, vhost, password }] = resolveConnection(given, environment)
+    .endpoints as [
     { protocol: string; host: string; port: number; user: string; vhost: string; password: () => string },
   ];
   return { protocol, host, port, user, vhost };
@@ -12,7 +13,10 @@ const only = (given: ConnectionOptions, environment: Record<string, string> = {}
 const password = (given: ConnectionOptions, environment: Record<string, string> = {}): string =>
   resolveConnection(given, environment).endpoints[0].password();
 
-const problem = (given: object, environment: Record<string, string> = {}): { option: string; message: string } => {
+const problem = (
+  given: object,
+  environment: Record<string, string> = {},
+): { option: string; message: string } => {
   try {
     resolveConnection(given, environment);
   } catch (error) {
@@ -25,12 +29,22 @@ describe('resolveConnection', () => {
   it('falls back to a bare RabbitMQ on this machine', () => {
     expect(only({})).toEqual({ protocol: 'amqp', host: 'localhost', port: 5672, user: 'guest', vhost: '/' });
     expect(password({})).toBe('guest');
-    expect(resolveConnection({}, {})).toMatchObject({ heartbeatSeconds: 15, connectTimeoutMs: 10_000, tls: {} });
+    expect(resolveConnection({}, {})).toMatchObject({
+      heartbeatSeconds: 15,
+      connectTimeoutMs: 10_000,
+      tls: {},
+    });
   });
 
   it('decodes user, password and vhost of a URL', () => {
     const url = 'amqps://us%40er:p%2Fa%25s%3A@[::1]:5679/v%2Fh';
-    expect(only({ url })).toEqual({ protocol: 'amqps', host: '::1', port: 5679, user: 'us@er', vhost: 'v/h' });
+    expect(only({ url })).toEqual({
+      protocol: 'amqps',
+      host: '::1',
+      port: 5679,
+      user: 'us@er',
+      vhost: 'v/h',
+    });
     expect(password({ url })).toBe('p/a%s:');
   });
 
@@ -39,7 +53,12 @@ describe('resolveConnection', () => {
   });
 
   it('lets an option win over the URL, and the URL over the environment', () => {
-    const environment = { POSTAGE_USER: 'env', POSTAGE_VHOST: 'env', POSTAGE_PORT: '1234', POSTAGE_HOST: 'env' };
+    const environment = {
+      POSTAGE_USER: 'env',
+      POSTAGE_VHOST: 'env',
+      POSTAGE_PORT: '1234',
+      POSTAGE_HOST: 'env',
+    };
     expect(only({ url: 'amqp://url@host', vhost: 'option' }, environment)).toEqual({
       protocol: 'amqp',
       host: 'host',
@@ -81,7 +100,10 @@ describe('resolveConnection', () => {
   });
 
   it('keeps several addresses, with one set of credentials for those that have none', () => {
-    const { endpoints } = resolveConnection({ urls: ['amqp://a', 'amqp://u:p@b:1/v'], user: undefined }, { POSTAGE_USER: 'x' });
+    const { endpoints } = resolveConnection(
+      { urls: ['amqp://a', 'amqp://u:p@b:1/v'], user: undefined },
+      { POSTAGE_USER: 'x' },
+    );
     expect(endpoints.map(({ address, user }) => [address, user])).toEqual([
       ['amqp://a:5672/%2F', 'x'],
       ['amqp://b:1/v', 'u'],
@@ -123,11 +145,18 @@ describe('resolveConnection', () => {
 
   it('shows the password nowhere: not in errors, not when printed', () => {
     const secret = 'hunter2';
-    const urls = [`amqp://u:${secret}%@host`, `amqp//u:${secret}@host`, `http://u:${secret}@host`, `amqp://u:${secret}@host?x=1`];
+    const urls = [
+      `amqp://u:${secret}%@host`,
+      `amqp//u:${secret}@host`,
+      `http://u:${secret}@host`,
+      `amqp://u:${secret}@host?x=1`,
+    ];
     for (const url of urls) {
       expect(inspect(problem({ url }), { depth: 9, showHidden: true })).not.toContain(secret);
     }
     const resolved = resolveConnection({ url: `amqp://u:${secret}@host` }, {});
-    expect(inspect(resolved, { depth: 9, showHidden: true }) + JSON.stringify(resolved)).not.toContain(secret);
+    expect(inspect(resolved, { depth: 9, showHidden: true }) + JSON.stringify(resolved)).not.toContain(
+      secret,
+    );
   });
 });

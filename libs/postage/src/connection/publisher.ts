@@ -1,8 +1,9 @@
-import { ConnectionError, TopologyError } from '../errors.js';
+import { BrokerError, ConnectionError } from '../errors.js';
 import type { Declarations } from './declarations.js';
 import type { ChannelPort, ConfirmListener, Link, PublishFailure, ReturnedMessage } from './port.js';
 import { Publication, type PublishRequest } from './publication.js';
-import type { Attachment, Supervisor } from './supervisor.js';
+import type { Attachment } from './attachment.js';
+import type { Supervisor } from './supervisor.js';
 
 /**
  * Publishes with confirms, in the order of the calls. While there is no channel, or the socket is full, messages wait
@@ -152,25 +153,27 @@ export class Publisher implements Attachment {
   /** Connects and declares; false when only an event (a new channel, room in the buffer) can help. */
   async #prepare(publication: Publication): Promise<boolean> {
     try {
-      this.#attached ??= this.#supervisor.attach(this);
-      await this.#attached;
-      await this.#supervisor.ready();
+      await this.#attach();
       if (!this.#channel || this.#full) return false;
       await this.#declarations.ensure(publication.request.topology);
       return true;
     } catch (error) {
-      return this.#cannotPrepare(publication, error);
-    }
-  }
-
-  #cannotPrepare(publication: Publication, error: unknown): boolean {
-    if (error instanceof TopologyError || (error instanceof ConnectionError && error.permanent)) {
-      if (error instanceof ConnectionError) this.#attached = undefined;
+      // After a loss `restore` pumps again; anything else waiting does not cure.
+      if (isLoss(error)) return false;
       publication.failWith(error);
       return true;
     }
-    // The connection went away meanwhile: `restore` pumps again.
-    return false;
+  }
+
+  async #attach(): Promise<void> {
+    this.#attached ??= this.#supervisor.attach(this);
+    try {
+      await this.#attached;
+    } catch (error) {
+      this.#attached = undefined;
+      throw error;
+    }
+    await this.#supervisor.ready();
   }
 
   readonly #whyWaiting = (): unknown => {
@@ -179,6 +182,9 @@ export class Publisher implements Attachment {
     return state.blocked && new Error(`the broker blocks publishers: ${state.blocked.reason}`);
   };
 }
+
+const isLoss = (error: unknown): boolean =>
+  error instanceof BrokerError || (error instanceof ConnectionError && !error.permanent);
 
 const isMissing = (cause: Error, { request }: Publication): boolean =>
   cause.message.includes(`NOT_FOUND - no exchange '${request.message.exchange}' in vhost`);

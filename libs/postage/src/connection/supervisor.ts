@@ -1,20 +1,15 @@
 import { ConnectionError, TopologyError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
+import type { Attachment } from './attachment.js';
 import { delayMs, type Backoff } from './backoff.js';
 import { deferred } from './deferred.js';
+import { pause } from './pause.js';
+import { asError, closedError, isPermanent } from './permanence.js';
 import type { Driver, Link } from './port.js';
 import { settleWithin } from './settle-within.js';
 import type { ConnectionState } from './state.js';
 
 const CLOSE_LIMIT_MS = 2_000;
-
-/** Something that lives on a connection and is put back in place on every new one: a consumer, a publisher, reply queues. */
-export interface Attachment {
-  /** Rebuilds itself on a new link, or rejects; a rejection fails the whole attempt, so that "ready" means all of it. */
-  restore(link: Link): Promise<void>;
-  /** The link is gone, and with it every channel of this attachment. */
-  lost(error: Error): void;
-}
 
 export interface SupervisorOptions {
   readonly driver: Driver;
@@ -76,8 +71,7 @@ export class Supervisor {
   ready(): Promise<Link> {
     if (this.#closed) return Promise.reject(closedError());
     if (this.#link && this.#state.kind === 'ready') return Promise.resolve(this.#link);
-    this.#running ??= this.#run();
-    return this.#running;
+    return this.#running ?? this.#start();
   }
 
   /** Adds an attachment without connecting: it is restored with the first connection, whenever that is. */
@@ -118,7 +112,7 @@ export class Supervisor {
 
   async #reattachTo(link: Link, attachment: Attachment): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
-      await this.#pause(delayMs(this.#options.backoff, attempt, this.#options.random()));
+      await pause(delayMs(this.#options.backoff, attempt, this.#options.random()), this.#stop.signal);
       // A newer link has restored it with everything else.
       if (this.link !== link || !this.#attachments.has(attachment)) return;
       try {
@@ -153,14 +147,21 @@ export class Supervisor {
     this.#listeners.clear();
   }
 
+  #start(): Promise<Link> {
+    // Not at once: a listener of the first change of state may ask for the connection, and must find this attempt.
+    const running = Promise.resolve().then(() => this.#run());
+    const done = (): void => {
+      if (this.#running === running) this.#running = undefined;
+    };
+    this.#running = running;
+    running.then(done, done);
+    return running;
+  }
+
   async #run(): Promise<Link> {
-    try {
-      for (let attempt = 1; ; attempt += 1) {
-        const link = await this.#attempt(attempt);
-        if (link) return link;
-      }
-    } finally {
-      this.#running = undefined;
+    for (let attempt = 1; ; attempt += 1) {
+      const link = await this.#attempt(attempt);
+      if (link) return link;
     }
   }
 
@@ -191,7 +192,7 @@ export class Supervisor {
     link.onBlocked((reason) => this.#onBlocked(link, reason));
     try {
       this.#throwIfClosed();
-      await Promise.race([this.#restoreAll(link), death.promise]);
+      await this.#restoreOrDie(link, death.promise);
       this.#throwIfClosed();
     } catch (error) {
       await link.close();
@@ -203,6 +204,21 @@ export class Supervisor {
     this.#become({ kind: 'ready', address: link.address, sinceMs: Date.now() });
     observer({ kind: 'connection.ready', role, address: link.address, attempts: attempt });
     return link;
+  }
+
+  /** When a refusal has ended the connection, it explains more than the connection's end. */
+  async #restoreOrDie(link: Link, death: Promise<never>): Promise<void> {
+    const restoring = this.#restoreAll(link);
+    try {
+      await Promise.race([restoring, death]);
+    } catch (error) {
+      let refusal: TopologyError | undefined;
+      const looking = restoring.catch((reason: unknown) => {
+        if (reason instanceof TopologyError) refusal = reason;
+      });
+      await settleWithin(looking, CLOSE_LIMIT_MS);
+      throw refusal ?? error;
+    }
   }
 
   /** In the order of attaching; those that are added meanwhile are restored too. */
@@ -237,7 +253,7 @@ export class Supervisor {
     const retryInMs = permanent ? backoff.maxDelayMs : delayMs(backoff, attempt, random());
     this.#become({ kind: 'waiting', attempt, retryInMs, error });
     observer({ kind: 'connection.failed', role, error, attempt, retryInMs });
-    await this.#pause(retryInMs);
+    await pause(retryInMs, this.#stop.signal);
   }
 
   #onLinkClosed(link: Link, error: Error | undefined): void {
@@ -247,8 +263,7 @@ export class Supervisor {
     const reason = error ?? new ConnectionError('CONNECTION_LOST', `the connection to ${link.address} ended`);
     observer({ kind: 'connection.lost', role, address: link.address, error });
     for (const attachment of this.#attachments) attachment.lost(reason);
-    this.#become({ kind: 'connecting', attempt: 1 });
-    this.ready().catch(() => undefined);
+    this.#start().catch(() => undefined);
   }
 
   #onBlocked(link: Link, reason: string | undefined): void {
@@ -282,29 +297,4 @@ export class Supervisor {
   #throwIfClosed(): void {
     if (this.#stop.signal.aborted) throw closedError();
   }
-
-  /** Sleeps, but wakes at once when the supervisor closes. */
-  async #pause(ms: number): Promise<void> {
-    const { signal } = this.#stop;
-    if (signal.aborted) return;
-    await new Promise<void>((resolve) => {
-      const wake = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, ms);
-      signal.addEventListener('abort', wake);
-    });
-  }
 }
-
-const closedError = (): ConnectionError =>
-  new ConnectionError('CONNECTION_CLOSED', 'the connection was closed by this application');
-
-/** A locked exclusive queue (405) frees itself once the broker notices that its old owner is gone. */
-const isPermanent = (error: Error): boolean =>
-  (error instanceof ConnectionError && error.permanent) ||
-  (error instanceof TopologyError && error.amqpCode !== 405);
-
-const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -3,8 +3,13 @@ import { applyFilters } from './filters.js';
 
 describe('applyFilters', () => {
   it('hands the content from filter to filter, in their order, with their arguments', async () => {
-    const add = (content: unknown, word: unknown): unknown => ({ words: [...(content as { words: unknown[] }).words, word] });
-    const filters = [{ filter: add, args: ['a'] }, { filter: add, args: ['b'] }];
+    const add = (content: unknown, word: unknown): unknown => ({
+      words: [...(content as { words: unknown[] }).words, word],
+    });
+    const filters = [
+      { filter: add, args: ['a'] },
+      { filter: add, args: ['b'] },
+    ];
     expect(await applyFilters(filters, { words: [] })).toEqual({ words: ['a', 'b'] });
   });
 
@@ -20,6 +25,14 @@ describe('applyFilters', () => {
     const never = (): never => {
       throw new Error('came too far');
     };
-    await expect(applyFilters([{ filter: refuse, args: [] }, { filter: never, args: [] }], {})).rejects.toThrow('no');
+    await expect(
+      applyFilters(
+        [
+          { filter: refuse, args: [] },
+          { filter: never, args: [] },
+        ],
+        {},
+      ),
+    ).rejects.toThrow('no');
   });
 });

@@ -61,9 +61,9 @@ export class GenericConsumer {
   }
 
   /** Adds a handler; before `start`. Without a scope it serves the queues of the consumer itself. */
-  register(handler: Handler, scope?: ProcessorScope): void {
-    if (scope) this.#scopes.add(scope);
-    this.#handlers.push({ handler, scope: scope ?? this.#own });
+  register(handler: Handler, scope: ProcessorScope = this.#own): void {
+    this.#scopes.add(scope);
+    this.#handlers.push({ handler, scope });
   }
 
   /**
@@ -83,6 +83,7 @@ export class GenericConsumer {
       handlers: this.#handlers,
       defaultPrefetch: this.#options.prefetch,
       compatibility: this.#options.compatibility,
+      ownEqk: this.#own.eqk,
     });
     this.#warnOfHandlersWithoutQueue();
     for (const plan of plans) this.#subscriptions.set(plan.queue.name, this.#subscription(plan));
@@ -184,6 +185,7 @@ export class GenericConsumer {
   }
 
   #warnOfHandlersWithoutQueue(): void {
+    if (this.#own.eqk.length > 0) return;
     const idle = this.#handlers
       .filter(({ scope }) => scope?.eqk.length === 0)
       .map(({ handler }) => handler.label);

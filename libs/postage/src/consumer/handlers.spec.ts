@@ -39,7 +39,11 @@ describe('HandlerTable', () => {
   it('refuses a second rpc handler for one pattern, naming both', () => {
     const pattern = { category: 'rpc', type: 'command', name: 'sum' } as const;
     expect(() => new HandlerTable([handler('A.sum', pattern), handler('B.add', pattern)])).toThrow(
-      expect.objectContaining({ code: 'DUPLICATE_HANDLER', handlers: ['A.sum', 'B.add'], pattern: 'rpc command "sum"' }),
+      expect.objectContaining({
+        code: 'DUPLICATE_HANDLER',
+        handlers: ['A.sum', 'B.add'],
+        pattern: 'rpc command "sum"',
+      }),
     );
   });
 
@@ -59,7 +63,11 @@ describe('HandlerTable', () => {
 
 describe('checkPattern', () => {
   it('wants a type, and a text for a name', () => {
-    expect(() => checkPattern({ category: 'rpc', type: '' }, 'RpcHandler')).toThrow(expect.objectContaining({ option: 'RpcHandler' }));
-    expect(() => checkPattern({ category: 'rpc', type: 'command', name: 5 as never }, 'RpcHandler')).toThrow('a text');
+    expect(() => checkPattern({ category: 'rpc', type: '' }, 'RpcHandler')).toThrow(
+      expect.objectContaining({ option: 'RpcHandler' }),
+    );
+    expect(() => checkPattern({ category: 'rpc', type: 'command', name: 5 as never }, 'RpcHandler')).toThrow(
+      'a text',
+    );
   });
 });

@@ -25,15 +25,41 @@ const plan = (scopes: readonly ProcessorScope[]) =>
 describe('planQueues', () => {
   it('gives a queue that two processors name one plan, with the bindings and handlers of both', () => {
     const plans = plan([
-      { label: 'A', eqk: [[Work, [['shared', 'a'], ['own', 'x']]]] },
+      {
+        label: 'A',
+        eqk: [
+          [
+            Work,
+            [
+              ['shared', 'a'],
+              ['own', 'x'],
+            ],
+          ],
+        ],
+      },
       { label: 'B', eqk: [[Other, [['shared', 'b']]]], prefetch: 5 },
     ]);
-    expect(plans.map(({ queue, prefetch, handlers }) => [queue.name, prefetch, handlers.map(({ label }) => label)])).toEqual([
+    expect(
+      plans.map(({ queue, prefetch, handlers }) => [
+        queue.name,
+        prefetch,
+        handlers.map(({ label }) => label),
+      ]),
+    ).toEqual([
       ['shared', 5, ['A', 'B']],
       ['own', 32, ['A']],
     ]);
-    expect(plans[0]?.topology.bindings.map(({ exchange, key }) => [exchange, key])).toEqual([['work', 'a'], ['other', 'b']]);
+    expect(plans[0]?.topology.bindings.map(({ exchange, key }) => [exchange, key])).toEqual([
+      ['work', 'a'],
+      ['other', 'b'],
+    ]);
     expect(plans[1]?.topology.exchanges.map(({ name }) => name)).toEqual(['work']);
+  });
+
+  it('declares the exchange that a queue sends its dead letters to', () => {
+    const flags = { deadLetterExchange: Other };
+    const plans = plan([{ label: 'A', eqk: [[Work, [[{ name: 'q', flags }, 'k']]]] }]);
+    expect(plans[0]?.topology.exchanges.map(({ name }) => name).toSorted()).toEqual(['other', 'work']);
   });
 
   it('refuses two prefetches for one queue, naming both processors', () => {
@@ -45,6 +71,8 @@ describe('planQueues', () => {
   });
 
   it.for([0, -1, 1.5, 65_536, Number.NaN])('refuses a prefetch of %s', (prefetch) => {
-    expect(() => plan([{ label: 'A', eqk: [[Work, [['q', 'k']]]], prefetch }])).toThrow(expect.objectContaining({ option: 'prefetch' }));
+    expect(() => plan([{ label: 'A', eqk: [[Work, [['q', 'k']]]], prefetch }])).toThrow(
+      expect.objectContaining({ option: 'prefetch' }),
+    );
   });
 });

@@ -8,6 +8,7 @@ import type { Handler } from './handlers.js';
 export interface ProcessorScope {
   /** The class name, for errors. */
   readonly label: string;
+  /** Empty: the queues of the consumer itself. */
   readonly eqk: Eqk;
   readonly prefetch?: number | undefined;
 }
@@ -31,6 +32,8 @@ interface PlanInput {
   readonly handlers: readonly ScopedHandler[];
   readonly defaultPrefetch: number;
   readonly compatibility: Compatibility;
+  /** The queues of scopes that name none. @default [] */
+  readonly ownEqk?: Eqk | undefined;
 }
 
 /**
@@ -43,10 +46,19 @@ export const planQueues = ({
   handlers,
   defaultPrefetch,
   compatibility,
+  ownEqk = [],
 }: PlanInput): readonly QueuePlan[] => {
-  const whole = mergeTopologies(...scopes.map(({ eqk }) => topologyOf(eqk, { compatibility })));
+  const topologies = new Map(
+    scopes.map((scope) => {
+      const eqk = scope.eqk.length > 0 ? scope.eqk : ownEqk;
+      return [scope, topologyOf(eqk, { compatibility })];
+    }),
+  );
+  const whole = mergeTopologies(...topologies.values());
   return whole.queues.map((queue) => {
-    const owners = scopes.filter((scope) => namesQueue(scope, queue, compatibility));
+    const owners = scopes.filter((scope) =>
+      topologies.get(scope)?.queues.some(({ name }) => name === queue.name),
+    );
     return {
       queue,
       topology: partFor(queue, whole),
@@ -56,12 +68,10 @@ export const planQueues = ({
   });
 };
 
-const namesQueue = ({ eqk }: ProcessorScope, queue: Queue, compatibility: Compatibility): boolean =>
-  topologyOf(eqk, { compatibility }).queues.some(({ name }) => name === queue.name);
-
 const partFor = (queue: Queue, whole: Topology): Topology => {
   const bindings = whole.bindings.filter((binding) => binding.queue === queue.name);
-  const sources = new Set(bindings.map(({ exchange }) => exchange));
+  const deadLetterExchange = queue.arguments['x-dead-letter-exchange'];
+  const sources = new Set<unknown>([...bindings.map(({ exchange }) => exchange), deadLetterExchange]);
   return { exchanges: whole.exchanges.filter(({ name }) => sources.has(name)), queues: [queue], bindings };
 };
 

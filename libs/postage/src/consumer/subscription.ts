@@ -1,6 +1,7 @@
 import type { Declarations } from '../connection/declarations.js';
 import type { ChannelPort, Delivery, Link } from '../connection/port.js';
-import type { Attachment, Supervisor } from '../connection/supervisor.js';
+import type { Attachment } from '../connection/attachment.js';
+import type { Supervisor } from '../connection/supervisor.js';
 import { ConnectionError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
 import type { Binding, Topology } from '../topology/types.js';

@@ -13,11 +13,17 @@ const refused = (given: object): string | undefined => {
 describe('mergeCallOptions', () => {
   it('lays later options over earlier ones, and joins headers', () => {
     const before = mergeCallOptions({}, { key: 'a', timeoutMs: 5, headers: { x: 1, y: 1 } });
-    expect(mergeCallOptions(before, { timeoutMs: 6, headers: { y: 2 } })).toEqual({ key: 'a', timeoutMs: 6, headers: { x: 1, y: 2 } });
+    expect(mergeCallOptions(before, { timeoutMs: 6, headers: { y: 2 } })).toEqual({
+      key: 'a',
+      timeoutMs: 6,
+      headers: { x: 1, y: 2 },
+    });
   });
 
   it('takes undefined as not given', () => {
-    expect(mergeCallOptions({ timeoutMs: 5 }, { timeoutMs: undefined, key: undefined })).toEqual({ timeoutMs: 5 });
+    expect(mergeCallOptions({ timeoutMs: 5 }, { timeoutMs: undefined, key: undefined })).toEqual({
+      timeoutMs: 5,
+    });
   });
 
   it.for([

@@ -1,5 +1,6 @@
 import type { ChannelPort, Delivery, Link } from '../connection/port.js';
-import type { Attachment, Supervisor } from '../connection/supervisor.js';
+import type { Attachment } from '../connection/attachment.js';
+import type { Supervisor } from '../connection/supervisor.js';
 import { ConnectionError } from '../errors.js';
 
 /** A private queue that replies come to; one call uses it at a time. */

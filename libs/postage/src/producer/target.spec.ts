@@ -25,6 +25,8 @@ describe('targetsOf', () => {
 
   it('refuses to send nowhere', () => {
     expect(() => targetsOf([], {}, 'EchoProducer')).toThrow(expect.objectContaining({ option: 'eks' }));
-    expect(() => targetsOf(own, { eks: [] }, 'EchoProducer')).toThrow('EchoProducer has no (exchange, key) couple');
+    expect(() => targetsOf(own, { eks: [] }, 'EchoProducer')).toThrow(
+      'EchoProducer has no (exchange, key) couple',
+    );
   });
 });

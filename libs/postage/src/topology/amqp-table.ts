@@ -50,7 +50,8 @@ const freezeValue = (value: unknown, option: string, parents: readonly object[])
 
 /** amqplib throws on numbers that do not fit, in the middle of writing a frame. */
 const readNumber = (value: number, option: string): number => {
-  if (Number.isFinite(value) && Math.abs(value) <= Number.MAX_SAFE_INTEGER) return value;
+  // Not a number is not within the limits either.
+  if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return value;
   throw new InvalidOptionError(
     option,
     `${value} can not be written exactly. Give a number within plus or minus 2^53 - 1.`,

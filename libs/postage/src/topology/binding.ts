@@ -116,6 +116,7 @@ export const mergeTopologies = (...topologies: readonly Topology[]): Topology =>
   });
 };
 
+const NO_ARGUMENTS: AmqpTable = Object.freeze({});
 const EQK_SHAPE = '[[exchange, [[queue, key], ...]], ...]';
 const ENTRY_SHAPE = '[exchange, [[queue, key], ...]]';
 const BINDING_SHAPE = '[queue, key] or [queue, key, arguments]';
@@ -163,7 +164,11 @@ interface Bound {
   readonly binding: QueueBinding;
 }
 
-const bindingTopology = ({ exchange, queue, binding: [spec, key, table = {}] }: Bound): Topology => {
+const bindingTopology = ({
+  exchange,
+  queue,
+  binding: [spec, key, table = NO_ARGUMENTS],
+}: Bound): Topology => {
   const bound = exchange.name !== '';
   return {
     exchanges: deadLetterExchangesOf(spec),

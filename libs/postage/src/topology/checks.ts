@@ -111,11 +111,10 @@ const MAX_EDITS = 2;
 /** The candidate that `word` is a misspelling or a snake_case spelling of, if any. */
 const nearest = (word: string, candidates: readonly string[]): string | undefined => {
   const plain = (text: string): string => text.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
-  const ranked = candidates
-    .map((candidate) => ({ candidate, edits: editDistance(plain(word), plain(candidate)) }))
-    .filter(({ candidate, edits }) => edits <= MAX_EDITS && edits < candidate.length / 2)
-    .toSorted((one, other) => one.edits - other.edits);
-  return ranked[0]?.candidate;
+  return candidates.find((candidate) => {
+    const edits = editDistance(plain(word), plain(candidate));
+    return edits <= MAX_EDITS && edits < candidate.length / 2;
+  });
 };
 
 /** Levenshtein's distance: insertions, deletions and replacements. */

@@ -142,7 +142,7 @@ const readDeclare = (given: UnknownRecord, at: Place): DeclareMode => {
   const passive = readBoolean(given['passive'], at('passive'));
   const declare = readOneOf(given['declare'], DECLARE_MODES, at('declare'));
   if (passive === undefined || declare === undefined) return declare ?? (passive ? 'passive' : 'assert');
-  if (passive === (declare === 'passive') || (!passive && declare === 'assume')) return declare;
+  if (passive === (declare === 'passive')) return declare;
   throw new InvalidOptionError(
     at('passive'),
     `${passive} contradicts declare: '${declare}'. Give only one of them.`,
@@ -154,8 +154,9 @@ const readArguments = (given: UnknownRecord, at: Place): AmqpTable => {
   if (given['alternateExchange'] === undefined) return table;
   const alternate = readShortString(given['alternateExchange'], at('alternateExchange'));
   const present = table[ALTERNATE_EXCHANGE];
-  if (present === undefined || present === alternate)
+  if (present === undefined || present === alternate) {
     return Object.freeze({ ...table, [ALTERNATE_EXCHANGE]: alternate });
+  }
   throw new InvalidOptionError(
     at('alternateExchange'),
     `${show(alternate)} contradicts arguments["${ALTERNATE_EXCHANGE}"], which is ${show(present)}. Give only one of them.`,

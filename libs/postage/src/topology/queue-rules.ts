@@ -30,9 +30,9 @@ const REFUSED: Readonly<Record<QueueType, Partial<Readonly<Record<ArgumentFlag, 
 
 /** What each property has to be in a replicated queue, and why it can not be otherwise. */
 const REPLICATED: readonly (readonly [property: PropertyFlag, value: boolean, why: string])[] = [
-  ['durable', true, 'it is kept on disk by several nodes'],
   ['exclusive', false, 'it outlives the connection that declared it'],
   ['autoDelete', false, 'it outlives its consumers'],
+  ['durable', true, 'it is kept on disk by several nodes'],
 ];
 
 /**

@@ -251,6 +251,7 @@ describe('defineQueue', () => {
     ],
     [{ name: 'q', flags: { passive: true } }, 'flags.passive', "write declare: 'passive' beside flags."],
     [{ name: 'q', durable: true }, 'durable', 'write flags: { durable: ... }.'],
+    [{ name: 'q', auto_delete: true }, 'auto_delete', 'write flags: { autoDelete: ... }.'],
     [{ name: 'q', passive: true }, 'passive', "write declare: 'passive'."],
     [{ name: 'q', flag: {} }, 'flag', 'did you mean flags?'],
   ])('helps with %j', (spec, option, hint) => {

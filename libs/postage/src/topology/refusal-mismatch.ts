@@ -1,5 +1,4 @@
 import { isBinding, isExchange, wantedOf } from './entity.js';
-import type { Entity } from './entity.js';
 import { ARGUMENT_FLAG_ENTRIES } from './queue-flags.js';
 import type { Explain } from './refusal-explanation.js';
 import type { Exchange, Queue } from './types.js';
@@ -29,7 +28,7 @@ export const explainInvalidArgument: Explain = (text, entity) => {
       problem: `the broker does not accept ${argument}${reason}`,
       argument,
       wanted: wantedOf(entity, argument),
-      remedy: `Correct or remove ${optionOf(entity, argument)}.`,
+      remedy: `Correct or remove ${optionOf(argument)}.`,
     };
   }
   const property = /invalid property '(?<property>[^']*)'/.exec(text)?.groups?.['property'];
@@ -67,6 +66,8 @@ const problemOf = ({ argument, wanted, actual }: Difference): string => {
   if (wanted === actual) {
     return `it exists with ${argument} ${actual} of another AMQP type (a string and a number differ)`;
   }
+  if (actual === 'none') return `it exists without ${argument}, not with ${argument} ${wanted}`;
+  if (wanted === 'none') return `it exists with ${argument} ${actual}, not without`;
   return `it exists with ${argument} ${actual}, not ${wanted}`;
 };
 
@@ -83,7 +84,7 @@ const remedyOf = (entity: Exchange | Queue, argument: string, actual: string | u
 
 /** What the caller would write to get what the broker has. */
 const definitionOf = (entity: Exchange | Queue, argument: string, actual: string): string => {
-  const option = optionOf(entity, argument);
+  const option = optionOf(argument);
   if (actual === 'none') return `without ${option}`;
   const written = LITERAL.test(actual) ? actual : `'${actual}'`;
   const field = option.startsWith('arguments')
@@ -95,12 +96,11 @@ const definitionOf = (entity: Exchange | Queue, argument: string, actual: string
 const LITERAL = /^(?:true|false|-?\d+)$/;
 
 /** The option that an argument of RabbitMQ comes from. */
-const optionOf = (entity: Entity, argument: string): string => {
+const optionOf = (argument: string): string => {
   if (argument === 'auto_delete') return 'autoDelete';
   if (argument === 'alternate-exchange') return 'alternateExchange';
   if (!argument.includes('-')) return argument;
-  const flag = isExchange(entity) ? undefined : FLAG_OF.get(argument);
-  return flag ?? `arguments["${argument}"]`;
+  return FLAG_OF.get(argument) ?? `arguments["${argument}"]`;
 };
 
 const FLAG_OF: ReadonlyMap<string, string> = new Map(

@@ -1,0 +1,9 @@
+import type { Link } from './port.js';
+
+/** Something that lives on a connection and is put back in place on every new one: a consumer, a publisher, reply queues. */
+export interface Attachment {
+  /** Rebuilds itself on a new link, or rejects; a rejection fails the whole attempt, so that "ready" means all of it. */
+  restore(link: Link): Promise<void>;
+  /** The link is gone, and with it every channel of this attachment. */
+  lost(error: Error): void;
+}

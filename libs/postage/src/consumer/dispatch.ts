@@ -154,12 +154,8 @@ export class Dispatcher {
   }
 
   async #answer(delivery: Delivery, result: AnyResult): Promise<void> {
-    const { replyTo } = delivery.properties;
-    if (replyTo === undefined) return;
     try {
-      const body = await this.#options.replier.reply(delivery, result);
-      if (this.#options.debug)
-        this.#options.observer({ kind: 'message.sent', exchange: '', routingKey: replyTo, body });
+      await this.#options.replier.reply(delivery, result);
     } catch (error) {
       this.#options.observer({ kind: 'reply.undeliverable', at: this.#facts(delivery), error });
     }

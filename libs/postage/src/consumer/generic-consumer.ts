@@ -1,9 +1,9 @@
 import type { PostageConnection } from '../connection/connection.js';
 import { InvalidOptionError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
-import { topologyOf, type Eqk } from '../topology/binding.js';
+import { mergeTopologies, topologyOf, type Eqk } from '../topology/binding.js';
 import type { Compatibility, QueueFlags } from '../topology/queue.js';
-import type { AmqpTable, Binding, Exchange } from '../topology/types.js';
+import type { AmqpTable, Binding, Exchange, Topology } from '../topology/types.js';
 import type { Codec } from '../wire/codec.js';
 import type { FingerprintDict } from '../wire/fingerprint.js';
 import { Dispatcher } from './dispatch.js';
@@ -45,6 +45,8 @@ export class GenericConsumer {
   /** The queues of handlers that belong to no processor. */
   readonly #own: { readonly label: string; eqk: Eqk };
   readonly #subscriptions = new Map<string, Subscription>();
+  /** Bound before the start: put in place with it. */
+  readonly #early: (() => Promise<void>)[] = [];
   #started: Promise<void> | undefined;
   #drained: Promise<void> | undefined;
 
@@ -88,11 +90,13 @@ export class GenericConsumer {
     this.#warnOfHandlersWithoutQueue();
     for (const plan of plans) this.#subscriptions.set(plan.queue.name, this.#subscription(plan));
     await Promise.all([...this.#subscriptions.values()].map((subscription) => subscription.start()));
+    for (const bind of this.#early) await bind();
   }
 
   /**
    * Binds a queue at run time, and consumes it when it is not consumed yet, with all handlers of this consumer.
    * @param flags the queue's flags, where it is new
+   * @throws {InvalidOptionError} it contradicts what is consumed here
    * @throws {TopologyError} the broker refused it
    */
   async queueBind(
@@ -105,18 +109,29 @@ export class GenericConsumer {
     const spec = flags === undefined ? queue : { name: queue, flags };
     const eqk: Eqk = [[exchange, [args === undefined ? [spec, key] : [spec, key, args]]]];
     const topology = topologyOf(eqk, this.#options);
-    if (this.#started === undefined) return this.addQueues(eqk);
-    await this.#started;
+    const bind = (): Promise<void> => this.#bind(queue, topology, flags !== undefined);
+    if (this.#started === undefined) this.#early.push(bind);
+    else await this.#started.then(bind);
+  }
+
+  async #bind(queue: string, topology: Topology, hasFlags: boolean): Promise<void> {
+    const bare = { ...topology, queues: [] };
+    // Throws where exchanges of one name differ: the broker would not be asked about the second.
+    mergeTopologies(...[...this.#subscriptions.values()].map((each) => each.topology), bare);
     const existing = this.#subscriptions.get(queue);
-    if (existing) return existing.extend({ ...topology, queues: [] });
+    if (existing) return existing.extend(hasFlags ? topology : bare);
     const [definition] = topology.queues;
     if (!definition) throw new InvalidOptionError('queue', 'must name a queue.');
-    await this.#startLate({
-      queue: definition,
-      topology,
-      prefetch: this.#options.prefetch,
-      handlers: this.#handlers.map(({ handler }) => handler),
-    });
+    const { prefetch } = this.#options;
+    const handlers = this.#handlers.map(({ handler }) => handler);
+    const subscription = this.#subscription({ queue: definition, topology, prefetch, handlers });
+    this.#subscriptions.set(queue, subscription);
+    try {
+      await subscription.start();
+    } catch (error) {
+      this.#subscriptions.delete(queue);
+      throw error;
+    }
   }
 
   /** Removes a binding at run time; the queue stays and is consumed further. */
@@ -148,17 +163,6 @@ export class GenericConsumer {
       ),
     ).then(() => undefined);
     return this.#drained;
-  }
-
-  async #startLate(plan: QueuePlan): Promise<void> {
-    const subscription = this.#subscription(plan);
-    this.#subscriptions.set(plan.queue.name, subscription);
-    try {
-      await subscription.start();
-    } catch (error) {
-      this.#subscriptions.delete(plan.queue.name);
-      throw error;
-    }
   }
 
   #subscription({ queue, topology, prefetch, handlers }: QueuePlan): Subscription {

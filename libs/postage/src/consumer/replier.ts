@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { PostageConnection } from '../connection/connection.js';
 import type { Delivery } from '../connection/port.js';
 import { EMPTY_TOPOLOGY } from '../topology/binding.js';
+import type { Observer } from '../observability/observer.js';
 import type { MessageBody } from '../wire/body.js';
 import type { Codec } from '../wire/codec.js';
 import type { FingerprintDict } from '../wire/fingerprint.js';
@@ -15,6 +16,8 @@ export interface ReplierOptions {
   readonly connection: PostageConnection;
   readonly codec: Codec;
   readonly fingerprint: FingerprintDict;
+  readonly observer: Observer;
+  readonly debug: boolean;
 }
 
 /** Sends replies: to the default exchange, with the request's `reply_to` as key, and its correlation id when it had one. */
@@ -26,13 +29,13 @@ export class Replier {
   }
 
   /**
-   * Resolves once the broker has the reply, with the body that went out.
+   * Resolves once the broker has the reply.
    * @throws {PublishError} UNROUTABLE: the caller's queue is gone, it does not wait any more
    */
-  async reply(request: Delivery, result: AnyResult): Promise<MessageBody | undefined> {
+  async reply(request: Delivery, result: AnyResult): Promise<void> {
     const { replyTo, correlationId } = request.properties;
-    if (replyTo === undefined) return undefined;
-    const { connection, fingerprint } = this.#options;
+    if (replyTo === undefined) return;
+    const { connection, fingerprint, observer, debug } = this.#options;
     const body = { ...result.body, fingerprint };
     const { content, contentType, sent } = this.#encode(request, body);
     const properties = {
@@ -42,6 +45,7 @@ export class Replier {
     };
     // Finds a reply again that the broker returns.
     const messageId = randomUUID();
+    if (debug) observer({ kind: 'message.sent', exchange: '', routingKey: replyTo, body: sent });
     await connection.publish({
       message: {
         exchange: '',
@@ -53,12 +57,11 @@ export class Replier {
       topology: EMPTY_TOPOLOGY,
       deadlineMs: REPLY_DEADLINE_MS,
     });
-    return sent;
   }
 
   /** A result that can not be encoded is answered as the exception that this is. */
   #encode(request: Delivery, body: MessageBody): { content: Buffer; contentType: string; sent: MessageBody } {
-    const codec = this.#options.codec.answering(request.properties.contentType);
+    const codec = this.#options.codec.forReplyTo(request.properties.contentType);
     try {
       return { content: codec.encode(body), contentType: codec.contentType, sent: body };
     } catch (error) {

@@ -5,7 +5,11 @@ import type { Supervisor } from '../connection/supervisor.js';
 import { ConnectionError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
 import type { Binding, Topology } from '../topology/types.js';
+import { LiveTopology } from './live-topology.js';
 import type { Settlement } from './outcome.js';
+
+/** Of a run-time binding, where connection after connection goes away under it. */
+const MAX_ATTEMPTS = 5;
 
 export interface SubscriptionOptions {
   readonly queue: string;
@@ -24,7 +28,7 @@ export class Subscription implements Attachment {
   readonly queue: string;
   readonly #options: SubscriptionOptions;
   readonly #inFlight = new Set<Promise<void>>();
-  #topology: Topology;
+  readonly #topology: LiveTopology;
   #channel: ChannelPort | undefined;
   #consumerTag: string | undefined;
   #draining: Promise<void> | undefined;
@@ -32,7 +36,7 @@ export class Subscription implements Attachment {
   constructor(options: SubscriptionOptions) {
     this.queue = options.queue;
     this.#options = options;
-    this.#topology = options.topology;
+    this.#topology = new LiveTopology(options.topology);
   }
 
   /** Deliveries whose handlers have not finished. */
@@ -44,8 +48,9 @@ export class Subscription implements Attachment {
     return this.#consumerTag !== undefined;
   }
 
-  get bindings(): readonly Binding[] {
-    return this.#topology.bindings;
+  /** What is declared for it, run-time bindings included. */
+  get topology(): Topology {
+    return this.#topology.whole;
   }
 
   start(): Promise<void> {
@@ -56,7 +61,7 @@ export class Subscription implements Attachment {
   async restore(link: Link): Promise<void> {
     const { declarations, prefetch, observer, queue } = this.#options;
     this.#forget();
-    await declarations.ensure(this.#topology);
+    await declarations.ensure(this.#topology.whole);
     const channel = await link.openChannel();
     this.#channel = channel;
     channel.onClosed((error) => this.#onChannelClosed(channel, error));
@@ -69,31 +74,37 @@ export class Subscription implements Attachment {
     this.#forget();
   }
 
-  /** Adds what a run-time binding needs, now and after every reconnect. */
+  /**
+   * Adds what a run-time binding needs, now and after every reconnect.
+   * @throws {InvalidOptionError} it contradicts what is there
+   * @throws {TopologyError} the broker refused it
+   */
   async extend(topology: Topology): Promise<void> {
-    const before = this.#topology;
-    this.#topology = {
-      exchanges: [...before.exchanges, ...topology.exchanges],
-      queues: before.queues,
-      bindings: [...before.bindings, ...topology.bindings],
-    };
+    const takeBack = this.#topology.add(topology);
     try {
-      await this.#options.supervisor.ready();
-      await this.#options.declarations.ensure(this.#topology);
+      await this.#whenConnected(() => this.#options.declarations.ensure(this.#topology.whole));
     } catch (error) {
-      if (!(error instanceof ConnectionError) || error.permanent) {
-        this.#topology = before;
-        throw error;
-      }
-      // The connection went away meanwhile; with the next one `restore` declares it.
-      await this.#options.supervisor.ready();
+      takeBack();
+      throw error;
     }
   }
 
   async removeBinding(unwanted: Binding): Promise<void> {
-    const rest = this.#topology.bindings.filter((binding) => !sameBinding(binding, unwanted));
-    this.#topology = { ...this.#topology, bindings: rest };
-    await this.#options.declarations.unbind(unwanted);
+    this.#topology.remove(unwanted);
+    await this.#whenConnected(() => this.#options.declarations.unbind(unwanted));
+  }
+
+  /** Does something at the broker; when the connection goes away meanwhile, on the next one. */
+  async #whenConnected(operation: () => Promise<void>): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      await this.#options.supervisor.ready();
+      try {
+        return await operation();
+      } catch (error) {
+        const passing = error instanceof ConnectionError && !error.permanent;
+        if (!passing || attempt === MAX_ATTEMPTS) throw error;
+      }
+    }
   }
 
   /** Stops consuming, returns what has not started, waits for what runs (at most `limitMs`), then closes the channel. */
@@ -180,9 +191,3 @@ const settle = (channel: ChannelPort, { deliveryTag }: Delivery, settlement: Set
   if (settlement === 'ack') channel.ack(deliveryTag, false);
   else channel.reject(deliveryTag, settlement === 'requeue');
 };
-
-const sameBinding = (a: Binding, b: Binding): boolean =>
-  a.exchange === b.exchange &&
-  a.queue === b.queue &&
-  a.key === b.key &&
-  JSON.stringify(a.arguments) === JSON.stringify(b.arguments);

@@ -1,8 +1,8 @@
-import { Controller } from '@nestjs/common';
 import { Ctx, EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import { InvalidOptionError } from '../errors.js';
 import type { BoundFilter } from '../consumer/filters.js';
 import { checkPattern, type HandlerPattern } from '../consumer/handlers.js';
+import { makeController, ownMethod } from './class-shape.js';
 import {
   addFilter,
   markHandlerClass,
@@ -64,8 +64,11 @@ const handler = (decorator: string, pattern: HandlerPattern, payload: PayloadKin
   checkPattern(pattern, decorator);
   return onMethodOrClass(decorator, (prototype, method, descriptor) => {
     const target = prototype.constructor as DecoratedClass;
-    const patterns = [pattern, ...patternsBelow(descriptor, pattern, decorator)];
-    applyHandler({ patterns, payload, target, method }, prototype, descriptor);
+    const below = handlerExtrasOf(descriptor.value as object);
+    // A method that a handler class inherits from another one brings no patterns along.
+    const others = below?.target === target ? below.patterns : [];
+    if (others.length > 0) refuseMixture({ category: pattern.category, payload }, below, decorator);
+    applyHandler({ patterns: [pattern, ...others], payload, target, method }, prototype, descriptor);
   });
 };
 
@@ -87,23 +90,27 @@ export const applyHandler = (
 const toNestPattern = ({ category, type, name }: HandlerPattern): Record<string, string> =>
   name === undefined ? { category, type } : { category, type, name };
 
-/** Nest keeps only the topmost of several pattern decorators: ours adds what stands below it. */
-const patternsBelow = (
-  descriptor: PropertyDescriptor,
-  pattern: HandlerPattern,
+/** Nest keeps only the topmost of several pattern decorators: ours adds what stands below it, which must be of its kind. */
+const refuseMixture = (
+  { category, payload }: { category: HandlerPattern['category']; payload: PayloadKind },
+  below: HandlerExtras | undefined,
   decorator: string,
-): readonly HandlerPattern[] => {
-  const below = handlerExtrasOf(descriptor.value as object)?.patterns ?? [];
-  if (below.some(({ category }) => category !== pattern.category)) {
+): void => {
+  if (below?.patterns[0]?.category !== category) {
     throw new InvalidOptionError(
       decorator,
       'can not stand on a method that handles both messages and rpcs. Write two methods.',
     );
   }
-  return below;
+  if (below.payload === payload) return;
+  throw new InvalidOptionError(
+    decorator,
+    'can not stand on a method whose payload is the content of one message and the body of another. Write two methods.',
+  );
 };
 
 const EXTRAS_METADATA = 'microservices:pattern_extras';
+const PARAMETERS_METADATA = '__routeArguments__';
 
 /** What one of our decorators has left on a method. */
 export const handlerExtrasOf = (method: object): HandlerExtras | undefined => {
@@ -125,18 +132,19 @@ const onMethodOrClass = (decorator: string, apply: Apply): HandlerDecorator => {
 /** The class form: its `call(content, context)` is the handler, and Nest runs it as a controller's method. */
 const decorateClass = (decorator: string, target: DecoratedClass, apply: Apply): void => {
   const { prototype } = target;
-  const descriptor = Object.getOwnPropertyDescriptor(prototype, 'call');
-  if (typeof descriptor?.value !== 'function') {
+  const descriptor = ownMethod(prototype, 'call');
+  if (descriptor === undefined) {
     throw new InvalidOptionError(
       `@${decorator} ${target.name}`,
       'is on a class without a method "call(content, context)".',
     );
   }
-  if (!Reflect.hasMetadata('path', target)) {
-    Controller()(target as unknown as () => void);
+  makeController(target);
+  markHandlerClass(target);
+  // Parameters that say themselves what they want keep their word.
+  if (!Reflect.hasMetadata(PARAMETERS_METADATA, target, 'call')) {
     Payload()(prototype, 'call', 0);
     Ctx()(prototype, 'call', 1);
-    markHandlerClass(target);
   }
   apply(prototype, 'call', descriptor);
 };

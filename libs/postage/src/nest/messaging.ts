@@ -11,6 +11,7 @@ import { RpcCaller } from '../producer/rpc-caller.js';
 import type { MessagingRuntime } from '../producer/runtime.js';
 import { defineEqk } from '../topology/binding.js';
 import { Codec } from '../wire/codec.js';
+import type { Encoder } from '../wire/encoder.js';
 import { Fingerprint } from '../wire/fingerprint.js';
 import { JsonEncoder } from '../wire/json-encoder.js';
 import { toFailure } from './failure.js';
@@ -42,9 +43,10 @@ export class Messaging implements MessagingRuntime {
     const log = options.log === false ? silent : logTo(this.debug);
     const listeners: Observer = (event) => this.#listeners.forEach((listener) => guarded(listener)(event));
     this.observer = combine(log, options.observer ?? silent, listeners);
+    const [encoder, ...others] = encodersOf(options);
     this.codec = new Codec({
-      encoder: options.encoder ?? new JsonEncoder(),
-      others: options.encoders ?? [],
+      encoder,
+      others,
       maxBytes: positive('maxMessageBytes', options.maxMessageBytes ?? DEFAULTS.maxMessageBytes),
     });
     const { driver, vhost } = this.#broker(options.connection ?? {});
@@ -97,6 +99,15 @@ export class Messaging implements MessagingRuntime {
   }
 }
 
+/** The one that writes first. JSON is always understood: it is what every other peer speaks. */
+const encodersOf = ({ encoder, encoders = [] }: PostageOptions): readonly [Encoder, ...Encoder[]] => {
+  const isJson = ({ contentType }: Encoder): boolean => contentType === 'application/json';
+  const json = encoders.find(isJson) ?? new JsonEncoder();
+  const others = encoders.filter((each) => !isJson(each));
+  if (encoder === undefined) return [json, ...others];
+  return isJson(encoder) ? [encoder, ...others] : [encoder, json, ...others];
+};
+
 const KNOWN: Readonly<Record<keyof PostageOptions, true>> = {
   connection: true,
   fingerprint: true,
@@ -117,7 +128,10 @@ const KNOWN: Readonly<Record<keyof PostageOptions, true>> = {
 const checkKnown = (options: PostageOptions): void => {
   const unknown = Object.keys(options).find((key) => !Object.hasOwn(KNOWN, key));
   if (unknown === undefined) return;
-  throw new InvalidOptionError(unknown, `is not an option of Postage. Known: ${Object.keys(KNOWN).join(', ')}.`);
+  throw new InvalidOptionError(
+    unknown,
+    `is not an option of Postage. Known: ${Object.keys(KNOWN).join(', ')}.`,
+  );
 };
 
 const isDriver = (source: object): source is Driver =>

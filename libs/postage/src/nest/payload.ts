@@ -1,4 +1,4 @@
-import type { MessageBody } from '../wire/body.js';
+import { isRecord, type MessageBody } from '../wire/body.js';
 import type { PayloadKind } from './metadata.js';
 
 /** Nest's `@Payload(property)` reads one property of the payload: these are the ones that `@Parameters()` and `@Content()` read. */
@@ -14,11 +14,18 @@ export const payloadOf = (body: MessageBody, kind: PayloadKind, withContentView:
   if (kind === 'parameters')
     return Object.hasOwn(body.content, PARAMETERS) ? body.content[PARAMETERS] : body.content;
   if (kind === 'body') return withViews({ ...body }, body.content);
-  return withContentView ? hide(body.content, CONTENT_VIEW, body.content) : body.content;
+  return withContentView ? hide(ableToHide(body.content), CONTENT_VIEW, body.content) : body.content;
 };
 
-const withViews = (copy: MessageBody, content: MessageBody['content']): MessageBody =>
-  hide(hide(copy, PARAMETERS, content[PARAMETERS]), CONTENT_VIEW, content);
+const withViews = (copy: MessageBody, content: unknown): MessageBody =>
+  hide(hide(copy, PARAMETERS, isRecord(content) ? content[PARAMETERS] : undefined), CONTENT_VIEW, content);
+
+/** A filter may have replaced the content by anything: something frozen, a list, a text. */
+const ableToHide = (content: unknown): object => {
+  if (typeof content !== 'object' || content === null) return {};
+  if (Object.isExtensible(content)) return content;
+  return Array.isArray(content) ? [...(content as unknown[])] : { ...content };
+};
 
 const hide = <T extends object>(target: T, key: string, value: unknown): T =>
   Object.defineProperty(target, key, { value, enumerable: false, configurable: true, writable: true });

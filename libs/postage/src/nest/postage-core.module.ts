@@ -75,7 +75,10 @@ const refuseSecond = (modules: ModulesContainer, name: string | undefined): void
   const count = [...modules.values()].filter(({ providers }) => providers.has(optionsToken(name))).length;
   if (count < 2) return;
   const which = name === undefined ? 'without a name' : `named "${name}"`;
-  throw new InvalidOptionError('name', `PostageModule.forRoot is imported ${count} times ${which}. Import it once, in the root module, or give each a name.`);
+  throw new InvalidOptionError(
+    'name',
+    `PostageModule.forRoot is imported ${count} times ${which}. Import it once, in the root module, or give each a name.`,
+  );
 };
 
 /** Nest looks for handlers among controllers only: handler classes and processors listed as providers are shown to it too. */

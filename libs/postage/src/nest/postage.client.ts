@@ -1,5 +1,5 @@
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
-import type { Observable } from 'rxjs';
+import { Observable } from 'rxjs';
 import type { PostageConnection } from '../connection/connection.js';
 import { mergeCallOptions, type CallOptions } from '../producer/call-options.js';
 import { Sender } from '../producer/sender.js';
@@ -35,9 +35,11 @@ const NULL_DATA = Symbol('postage.null-data');
  * `send('sum', data)` is the rpc command `sum`, and errors with `RemoteError`, `RemoteException` or `RpcTimeoutError`;
  * `emit('log', data)` is the command `log`; a pattern `{ type, name }` gives any other message, with the data as its content.
  */
-export class PostageClient extends ClientProxy<PostageEvents, PostageStatus> {
+// Its status is text to Nest, or `ClientsModule` would not take the class; `status` says more.
+export class PostageClient extends ClientProxy<PostageEvents, string> {
   readonly #messaging: Messaging;
   readonly #sender: Sender;
+  #sending = false;
   readonly #callOptions: CallOptions;
 
   /** @throws {InvalidOptionError} */
@@ -59,21 +61,40 @@ export class PostageClient extends ClientProxy<PostageEvents, PostageStatus> {
     });
   }
 
+  override get status(): Observable<PostageStatus> {
+    // The constructor alone feeds it.
+    return super.status as Observable<PostageStatus>;
+  }
+
   /** A request: nothing is sent before the observable is subscribed to; unsubscribing stops the wait. */
   override send<TResult = unknown, TInput = unknown>(pattern: unknown, data?: TInput): Observable<TResult> {
-    return super.send<TResult, unknown>(pattern, wrap(data));
+    const request = super.send<TResult, unknown>(pattern, wrap(data));
+    return new Observable((subscriber) => this.#withoutWaiting(() => request.subscribe(subscriber)));
   }
 
   /** An event: sent at once, whether or not anybody subscribes. */
   override emit<TResult = unknown, TInput = unknown>(pattern: unknown, data?: TInput): Observable<TResult> {
-    return super.emit<TResult, unknown>(pattern, wrap(data));
+    return this.#withoutWaiting(() => super.emit<TResult, unknown>(pattern, wrap(data)));
   }
 
   /** Opens the connection ahead of the first message; optional. */
   async connect(): Promise<PostageConnection> {
     const { connection } = this.#messaging;
-    await connection.connectPublisher();
+    if (!this.#sending) await connection.connectPublisher();
     return connection;
+  }
+
+  /**
+   * Nest's base class connects before it sends, for as long as that takes. What we send connects by itself, and has a
+   * deadline; so while Nest starts something, `connect` does nothing.
+   */
+  #withoutWaiting<T>(start: () => T): T {
+    this.#sending = true;
+    try {
+      return start();
+    } finally {
+      this.#sending = false;
+    }
   }
 
   /** Rejects what is pending and closes the connections. Idempotent. */

@@ -44,6 +44,7 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
   readonly #name: string | undefined;
   /** A module closes its connection after its other users; a server on its own closes what it opened. */
   readonly #ownsMessaging: boolean;
+  #closing = false;
   readonly #scopes = new Map<ProcessorMetadata, ProcessorScope>();
   readonly #registered = new Map<DecoratedClass, Set<string>>();
 
@@ -95,11 +96,15 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
     this.#register({ ...handler, invoke }, description.target, processor);
   }
 
-  /** Resolves through the callback once everything is consumed. */
+  /**
+   * Calls back once everything is consumed, or with what stopped the start. When it is closed before the broker was
+   * there (a SIGTERM while waiting for it), nothing failed and nothing started: then it does not call back at all.
+   */
   async listen(callback: (error?: unknown) => void): Promise<void> {
     try {
       await this.#messaging.consumer.start();
     } catch (error) {
+      if (this.#closing) return;
       await this.close();
       callback(error);
       return;
@@ -109,6 +114,7 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
 
   /** Stops consuming and waits for running handlers. Idempotent; never rejects. */
   async close(): Promise<void> {
+    this.#closing = true;
     await this.#messaging.consumer.drain();
     if (this.#ownsMessaging) await this.#messaging.close();
   }
@@ -138,7 +144,7 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
     target: DecoratedClass | undefined,
     processor: ProcessorMetadata | undefined,
   ): void {
-    if (!processor || !target || processor.eqk.length === 0) return this.consumer.register(handler);
+    if (!processor || !target) return this.consumer.register(handler);
     const scope = this.#scopes.get(processor) ?? {
       label: target.name,
       eqk: processor.eqk,

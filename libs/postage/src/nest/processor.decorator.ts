@@ -1,7 +1,8 @@
-import { Controller } from '@nestjs/common';
+import { MetadataScanner } from '@nestjs/core';
 import { InvalidOptionError } from '../errors.js';
 import { checkPrefetch } from '../consumer/queue-plan.js';
 import { defineEqk, type Eqk } from '../topology/binding.js';
+import { makeController, ownMethod } from './class-shape.js';
 import { applyHandler, handlerExtrasOf } from './handler.decorators.js';
 import { setProcessor, type DecoratedClass } from './metadata.js';
 import { noteErrorsOfClass } from './raw-error.js';
@@ -31,7 +32,7 @@ export const Processor =
       );
     }
     if (prefetch !== undefined) checkPrefetch(prefetch);
-    Controller()(target);
+    makeController(target);
     setProcessor(target, { eqk: defineEqk(eqk, `@Processor ${target.name}: eqk`), prefetch, connection });
     const { prototype } = target as unknown as DecoratedClass;
     adoptInheritedHandlers(target as unknown as DecoratedClass);
@@ -42,30 +43,12 @@ export const Processor =
 /** A handler inherited from a base class belongs to the processor that inherits it: each gets a method of its own. */
 const adoptInheritedHandlers = (target: DecoratedClass): void => {
   const { prototype } = target;
-  for (let base = parentOf(prototype); base && base !== Object.prototype; base = parentOf(base)) {
-    for (const method of Object.getOwnPropertyNames(base)) {
-      const inherited = (base as Record<string, unknown>)[method];
-      if (typeof inherited !== 'function' || Object.hasOwn(prototype, method)) continue;
-      const extras = handlerExtrasOf(inherited);
-      if (extras === undefined) continue;
-      const value = copyOf(inherited as (...args: unknown[]) => unknown);
-      const descriptor = { value, writable: true, configurable: true, enumerable: false };
-      Object.defineProperty(prototype, method, descriptor);
-      applyHandler({ ...extras, target }, prototype, descriptor);
-    }
+  for (const method of scanner.getAllMethodNames(prototype)) {
+    if (Object.hasOwn(prototype, method)) continue;
+    const extras = handlerExtrasOf((prototype as Record<string, object>)[method] as object);
+    const descriptor = extras && ownMethod(prototype, method);
+    if (descriptor) applyHandler({ ...extras, target }, prototype, descriptor);
   }
 };
 
-const parentOf = (prototype: object): object | null => Object.getPrototypeOf(prototype) as object | null;
-
-/** Guards, pipes and the rest are metadata of the function: the copy has them too. */
-const copyOf = (original: (...args: unknown[]) => unknown): ((...args: unknown[]) => unknown) => {
-  const copy = function (this: unknown, ...args: unknown[]): unknown {
-    return Reflect.apply(original, this, args);
-  };
-  Object.defineProperty(copy, 'name', { value: original.name });
-  for (const key of Reflect.getMetadataKeys(original)) {
-    Reflect.defineMetadata(key, Reflect.getMetadata(key, original), copy);
-  }
-  return copy;
-};
+const scanner = new MetadataScanner();

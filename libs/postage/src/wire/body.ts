@@ -23,7 +23,7 @@ export interface MessageBody {
   readonly category: MessageCategory;
   /** The version of the format; `"2"` is the only one there is. Not checked on arrival. */
   readonly version: string;
-  /** Who sent it: normally a `FingerprintDict`, `{}` in the replies of Python Postage. Anyone can write anything here. */
+  /** Who sent it: normally a `FingerprintDict`, `{}` in Python Postage's replies. Any sender can write anything. */
   readonly fingerprint: FingerprintLike;
   /** The payload, for example `{ parameters }` for a command. */
   readonly content: Readonly<Record<string, unknown>>;

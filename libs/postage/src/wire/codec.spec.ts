@@ -118,7 +118,7 @@ describe('Codec', () => {
   it("passes the encoder's own errors on", () => {
     const codec = new Codec();
     expect(() => codec.encode(new MessageStatus('x').fingerprint({ at: NaN }).body)).toThrow(
-      /NaN \(key "at"\)/,
+      'the message can not be encoded as application/json: NaN (key "at") has no form in JSON',
     );
     expect(() => codec.decodeBody(Buffer.alloc(0), undefined)).toThrow('body is empty');
   });
@@ -159,7 +159,7 @@ describe('Codec', () => {
           expect(error).toMatchObject({ code: 'MALFORMED_MESSAGE' });
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: 500 },
     );
   });
 

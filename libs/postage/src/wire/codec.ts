@@ -4,7 +4,10 @@ import type { Encoder } from './encoder.js';
 import { JsonEncoder } from './json-encoder.js';
 
 export interface CodecOptions {
-  /** Encodes everything that is sent, and decodes what comes without a content type, as Python's replies do. @default new JsonEncoder() */
+  /**
+   * Encodes everything that is sent, and decodes what comes without a content type, as Python Postage's replies do.
+   * @default new JsonEncoder()
+   */
   readonly encoder?: Encoder | undefined;
   /** Decode the other content types that are understood. @default [] */
   readonly others?: readonly Encoder[] | undefined;
@@ -17,7 +20,7 @@ export interface CodecOptions {
   readonly maxBytes?: number | undefined;
 }
 
-/** Bytes to bodies and back: picks the encoder, limits the size, and turns whatever an encoder throws into our errors. */
+/** Bodies to bytes and back: picks the encoder, limits the size, turns whatever an encoder throws into our errors. */
 export class Codec {
   readonly #encoder: Encoder;
   readonly #byContentType: ReadonlyMap<string, Encoder>;
@@ -52,9 +55,9 @@ export class Codec {
   }
 
   /**
-   * The codec for the reply to a request with this content type: it writes what the caller writes, so that a caller with
-   * another encoder than our default can read the answer. Our default where the request has no content type, or one that
-   * is not understood.
+   * The codec for the reply to a request with this content type: it writes what the caller writes, so that a caller
+   * with another encoder than our default can read the answer. Our default where the request has no content type, or
+   * one that is not understood.
    */
   forReplyTo(contentType: string | undefined): Pick<Codec, 'contentType' | 'encode'> {
     const encoder = this.#byContentType.get(mediaTypeOf(contentType ?? '')) ?? this.#encoder;
@@ -65,7 +68,7 @@ export class Codec {
    * Decodes a message, whatever the sender made of it.
    *
    * Content types are compared without case and parameters. A charset is ignored: JSON is UTF-8.
-   * @throws {MalformedMessageError} the only thing it throws: too large, unknown content type, not decodable, no message
+   * @throws {MalformedMessageError} too large, unknown content type, not decodable, no message; it throws nothing else
    */
   decodeBody(bytes: Buffer, contentType: string | undefined): MessageBody {
     return parseBody(this.decode(bytes, contentType));
@@ -99,12 +102,6 @@ export class Codec {
       .filter(([known]) => known !== mediaType)
       .map(([, other]) => other);
     return new Codec({ ...this.#options, encoder, others });
-  }
-
-  /** The codec for the answer to a message: it writes the content type that the message came with, where it can. */
-  answering(contentType: string | undefined): Codec {
-    const encoder = this.#byContentType.get(mediaTypeOf(contentType ?? ''));
-    return encoder === undefined ? this : this.writingWith(encoder);
   }
 
   #encodeAny(body: unknown): Buffer {

@@ -8,8 +8,8 @@
  *   decode: (bytes) => msgpack.decode(bytes),
  * };
  * ```
- * Whatever an encoder throws, the `Codec` turns into an `EncodingError` or a `MalformedMessageError`: an encoder can not
- * take a consumer down. An encoder for data of strangers should refuse keys named `__proto__` and absurd nesting.
+ * Whatever an encoder throws, the `Codec` turns into an `EncodingError` or a `MalformedMessageError`: an encoder can
+ * not take a consumer down. It should refuse or drop keys named `__proto__`, and refuse absurd nesting.
  */
 export interface Encoder {
   /** The AMQP content type that goes with the bytes, without parameters, for example `application/json`. */

@@ -47,6 +47,18 @@ describe('Fingerprint', () => {
     expect([vhostIn('development'), vhostIn(''), vhostIn(undefined)]).toEqual(['development', '/', '/']);
   });
 
+  it('reads the virtual host of POSTAGE_URL first, as a connection made from it does', () => {
+    const vhostIn = (url: string): string =>
+      new Fingerprint({ system: { ...system, env: { POSTAGE_URL: url, POSTAGE_VHOST: 'other' } } }).asDict().vhost;
+    expect(['amqp://host/a%2Fb', 'amqp://host', 'amqp://host/', 'nonsense', ''].map(vhostIn)).toEqual([
+      'a/b',
+      'other',
+      'other',
+      'other',
+      'other',
+    ]);
+  });
+
   it('falls back where the system does not know the user, as in containers', () => {
     const userIn = (env: SystemFacts['env'], uid: number | undefined): string =>
       new Fingerprint({ system: { ...nameless, env, uid: () => uid } }).asDict().user;

@@ -51,7 +51,7 @@ export interface FingerprintParts {
   readonly host?: string | undefined;
   /** @default the user's name; `USER`, `LOGNAME` or the user's number where the system knows none, as in containers */
   readonly user?: string | undefined;
-  /** @default `POSTAGE_VHOST` when it is set and not empty, else '/' */
+  /** @default the virtual host that `POSTAGE_URL` names, else `POSTAGE_VHOST`, else '/' */
   readonly vhost?: string | undefined;
 }
 
@@ -115,7 +115,7 @@ const collect = (given: FingerprintOptions): FingerprintDict => {
     pid: given.pid ?? String(system.pid),
     host: given.host ?? system.hostname(),
     user: given.user ?? userOf(system),
-    vhost: given.vhost ?? (system.env['POSTAGE_VHOST'] || '/'),
+    vhost: given.vhost ?? vhostOf(system.env),
   });
 };
 
@@ -125,5 +125,20 @@ const userOf = (system: SystemFacts): string => {
     return system.username();
   } catch {
     return system.env['USER'] || system.env['LOGNAME'] || String(system.uid() ?? 'unknown');
+  }
+};
+
+/** As a connection made from the same environment would find it. */
+const vhostOf = ({ POSTAGE_URL: url, POSTAGE_VHOST: vhost }: SystemFacts['env']): string => {
+  const path = url !== undefined && URL.canParse(url) ? new URL(url).pathname.slice(1) : '';
+  return unescaped(path) || vhost || '/';
+};
+
+const unescaped = (path: string): string => {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    // The connection will say what is wrong with it.
+    return path;
   }
 };

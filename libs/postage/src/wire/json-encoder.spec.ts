@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { JsonEncoder } from './json-encoder.js';
@@ -50,7 +51,7 @@ describe('JsonEncoder.decode', () => {
       `{"a": [{"${key}": {"polluted": 1}, "constructor": {"prototype": 1}}], "${key}": 2}`,
     );
     expect(JSON.stringify(value)).toBe('{"a":[{"constructor":{"prototype":1}}]}');
-    expect(value).not.toHaveProperty('polluted');
+    expect((value as { readonly a: readonly [object] }).a[0]).not.toHaveProperty('polluted');
   });
 
   it('refuses a message that is nested too deep, and overflows no stack', () => {
@@ -103,7 +104,7 @@ describe('JsonEncoder.decode', () => {
           expect(error).toMatchObject({ code: 'MALFORMED_MESSAGE' });
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: 500 },
     );
   });
 });
@@ -112,11 +113,11 @@ describe('JsonEncoder.encode', () => {
   it('writes what decodes to the same value', () => {
     // -0 is written as 0, and __proto__ is dropped: both are documented.
     const values = fc
-      .jsonValue({ noUnicodeString: false })
+      .jsonValue({ maxDepth: 4, stringUnit: 'binary-ascii' })
       .filter((value) => !/-0|__proto__/.test(show(value)));
     fc.assert(
       fc.property(values, (value) => {
-        expect(json.decode(json.encode(value))).toEqual(value);
+        expect(isDeepStrictEqual(json.decode(json.encode(value)), value)).toBe(true);
         expect(encode(value)).toBe(JSON.stringify(value));
       }),
       { numRuns: 1_000 },
@@ -127,6 +128,11 @@ describe('JsonEncoder.encode', () => {
     expect(() => json.encode({ a: [1, { b: number }] })).toThrow(unencodable);
     expect(() => json.encode({ a: number })).toThrow(`${number} (key "a") has no form in JSON`);
     expect(() => big.encode({ a: number, b: 1n })).toThrow(unencodable);
+  });
+
+  it('writes characters as UTF-8, and half of a surrogate pair as an escape', () => {
+    expect(encode('café 📮')).toBe('"café 📮"');
+    expect(json.decode(json.encode(['\u2028', '\ud800']))).toEqual(['\u2028', '\ud800']);
   });
 
   it('writes null for null, and the word null in a string', () => {

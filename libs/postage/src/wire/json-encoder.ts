@@ -9,7 +9,8 @@ export interface JsonEncoderOptions {
   /**
    * What becomes of integers beyond ±(2^53 - 1), which Python writes exactly and a JavaScript number can not hold.
    * - `number`: the nearest number, as `JSON.parse` does, so 2^53 + 1 arrives as 2^53. Encoding a BigInt is an error.
-   * - `bigint`: a BigInt with the exact value; smaller integers stay numbers. BigInts are encoded as integers.
+   * - `bigint`: a BigInt with the exact value, up to 4,300 digits (Python's own limit); smaller integers stay numbers.
+   *   BigInts are encoded as integers. A number such as 1e17 is written as an integer too, and so comes back as BigInt.
    * @default 'number'
    */
   readonly bigIntegers?: 'number' | 'bigint' | undefined;
@@ -34,9 +35,9 @@ const PROTO_KEY = /__proto__|\\u00(?:5[fF]|6[fF]|7[024])/;
  * JavaScript numbers. `1.0` becomes 1, `1e400` Infinity. Keys named `__proto__` are dropped, at any depth and however
  * they are escaped; every other key is data. A byte order mark and invalid UTF-8 are errors.
  *
- * Encoding is that of `JSON.stringify`, so properties that are undefined are left out, undefined in an array becomes
- * null, a Date becomes text (an invalid one null), a Map or Set becomes `{}` and -0 becomes 0. The one difference: NaN and ±Infinity are
- * refused, where `JSON.stringify` writes null. So a message with NaN can be received, but not forwarded.
+ * Encoding is that of `JSON.stringify`: properties that are undefined are left out, undefined in an array becomes null,
+ * a Date becomes text (an invalid one null), a Map or Set becomes `{}`, and -0 becomes 0. The one difference: NaN and
+ * ±Infinity are refused, where `JSON.stringify` writes null. So a message with NaN can be received, but not forwarded.
  * @see https://www.rfc-editor.org/rfc/rfc8259
  */
 export class JsonEncoder implements Encoder {
@@ -53,7 +54,7 @@ export class JsonEncoder implements Encoder {
     }
   }
 
-  /** @throws {EncodingError} JSON has no form for the value: a cycle, NaN, ±Infinity, undefined, a BigInt in `number` mode */
+  /** @throws {EncodingError} JSON has no form for it: a cycle, NaN, ±Infinity, undefined, a BigInt in `number` mode */
   encode(value: unknown): Buffer {
     try {
       return Buffer.from(this.#stringify(value));
@@ -113,7 +114,7 @@ const stringify = (value: unknown): string => {
   return text;
 };
 
-/** BigInts are marked, then unquoted. Nobody knows the marker before it is used: no string of the message contains it. */
+/** BigInts are marked, then unquoted. Nobody knows the marker before it is used: no string of the message has it. */
 const stringifyBigInts = (value: unknown): string => {
   const marker = randomUUID();
   const text = textOrThrow(

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { JsonParser } from './json-parser.js';
@@ -52,9 +53,9 @@ describe('JsonParser', () => {
     fc.assert(
       fc.property(fc.oneof(fc.json(), nearlyJson), (text) => {
         fc.pre(!/NaN|Infinity|__proto__/.test(text));
-        expect(outcome(parse, text)).toEqual(outcome(JSON.parse, text));
+        expect(isDeepStrictEqual(outcome(parse, text), outcome(JSON.parse, text))).toBe(true);
       }),
-      { numRuns: 3_000 },
+      { numRuns: 1_000 },
     );
   });
 
@@ -90,7 +91,7 @@ describe('JsonParser', () => {
     ['\v1'],
     ['undefined'],
   ])('refuses %j', (text) => {
-    expect(() => JSON.parse(text) as unknown).toThrow();
+    expect(() => JSON.parse(text) as unknown).toThrow(SyntaxError);
     expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'MALFORMED_MESSAGE', field: 'body' }));
   });
 
@@ -123,9 +124,16 @@ describe('JsonParser', () => {
   it('leaves out __proto__ keys at any depth, and nothing else', () => {
     const inner = String.raw`{"\u005f_proto__":{"x":2},"constructor":3,"__proto":4}`;
     const text = `{"__proto__":{"x":1},"a":[${inner}],"b":"__proto__"}`;
-    const value = parse(text);
+    const value = parse(text) as { readonly a: readonly [object] };
     expect(JSON.stringify(value)).toBe('{"a":[{"constructor":3,"__proto":4}],"b":"__proto__"}');
-    expect(({} as Record<string, unknown>)['x']).toBeUndefined();
+    expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
+    expect(Object.getPrototypeOf(value.a[0])).toBe(Object.prototype);
+  });
+
+  it('skips the four kinds of white space, and no other', () => {
+    expect(parse(' \t\r\n[ \t\r\n1 \t\r\n, \t\r\n2 \t\r\n] \t\r\n')).toEqual([1, 2]);
+    for (const space of ['\v', '\f', '\u00a0', '\u2028', '\uFEFF'])
+      expect(() => parse(`[${space}1]`)).toThrow('position 1');
   });
 
   it('lets the last of equal keys win, as JSON.parse does', () => {
@@ -150,9 +158,9 @@ describe('JsonParser', () => {
   });
 
   it('does not use up the stack', () => {
-    let value = parse(`${'['.repeat(200_000)}${']'.repeat(200_000)}`);
+    let value = parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`);
     let depth = 0;
     for (; Array.isArray(value); value = value[0]) depth += 1;
-    expect(depth).toBe(200_000);
+    expect(depth).toBe(100_000);
   });
 });

@@ -20,9 +20,10 @@ const LITERALS: ReadonlyMap<string, unknown> = new Map<string, unknown>([
 ]);
 
 /**
- * Reads JSON the way `JSON.parse` does, except for three things that `JSON.parse` has no option for:
- * Python's `NaN`, `Infinity` and `-Infinity` are numbers, keys named `__proto__` are left out, and integers are read by a
- * function of the caller's. Some ten times slower than `JSON.parse`, and not recursive.
+ * Reads JSON the way `JSON.parse` does, except for three things that `JSON.parse` has no option for: Python's `NaN`,
+ * `Infinity` and `-Infinity` are numbers, keys named `__proto__` are left out, and integers are read by a function of
+ * the caller's. Several times slower than `JSON.parse`, and not recursive.
+ * @see https://www.rfc-editor.org/rfc/rfc8259
  */
 export class JsonParser {
   readonly #text: string;
@@ -63,7 +64,7 @@ export class JsonParser {
     return this.#text[this.#at] === '"' ? this.#string() : this.#scalar();
   }
 
-  /** Puts a value where it belongs and closes what it completes; gives the outermost value, or OPENED when more comes. */
+  /** Puts a value where it belongs and closes what it completes: the outermost value, or OPENED when more comes. */
   #close(complete: unknown): unknown {
     let value = complete;
     for (let open = this.#open.at(-1); open !== undefined; open = this.#open.at(-1)) {
@@ -121,13 +122,7 @@ export class JsonParser {
   }
 
   #skipSpace(): void {
-    for (
-      let code = this.#text.charCodeAt(this.#at);
-      WHITE_SPACE.has(code);
-      code = this.#text.charCodeAt(this.#at)
-    ) {
-      this.#at += 1;
-    }
+    while (WHITE_SPACE.has(this.#text.charCodeAt(this.#at))) this.#at += 1;
   }
 
   #fail(): never {

@@ -18,7 +18,7 @@ export function endOfString(text: string, start: number): number {
   return -1;
 }
 
-/** Whether the brackets and braces outside strings are nested deeper than that. Works on UTF-8, not recursive, no parser. */
+/** Whether brackets and braces outside strings are nested deeper than that, in UTF-8. Not recursive, and no parser. */
 export function isDeeperThan(utf8: Buffer, maxDepth: number): boolean {
   // Every level takes two bytes: most messages are too short to be that deep.
   if (utf8.length < 2 * (maxDepth + 1)) return false;

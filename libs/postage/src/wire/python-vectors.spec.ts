@@ -74,20 +74,23 @@ const compact = (python: string): string =>
     token.startsWith('"') ? JSON.stringify(JSON.parse(token)) : '',
   );
 
-/** Replies carry no fingerprint in Python. */
-const signed = (name: string, message: Message): Message =>
-  name.startsWith('reply-') ? message : message.fingerprint(SENDER);
+/** What we send for the same call. Replies carry no fingerprint in Python. */
+const ourMessage = (name: string): Message => {
+  const message = OURS[name];
+  if (message === undefined) throw new Error(`no message for the vector ${name}`);
+  return name.startsWith('reply-') ? message : message.fingerprint(SENDER);
+};
 
 const messages = VECTORS.filter((vector) => vector.case !== 'forward');
 
 describe('messages of Python Postage', () => {
   it('are all known to this test', () => {
-    expect(messages.map((vector) => vector.case).sort()).toEqual(Object.keys(OURS).sort());
+    expect(messages.map((vector) => vector.case).toSorted()).toEqual(Object.keys(OURS).toSorted());
   });
 
   it.each(messages)('are decoded to what our own call builds: $case', (vector) => {
     const body = codec.decodeBody(bytesOf(vector), vector.properties.content_type);
-    const ours = signed(vector.case, OURS[vector.case] as Message);
+    const ours = ourMessage(vector.case);
 
     expect(ours.equals({ body })).toBe(true);
     expect(body).toEqual(ours.body);
@@ -96,7 +99,7 @@ describe('messages of Python Postage', () => {
   it.each(messages.filter((vector) => !NOT_WRITTEN_ALIKE.includes(vector.case)))(
     'are written by us byte for byte, but for white space and escapes: $case',
     (vector) => {
-      const ours = signed(vector.case, OURS[vector.case] as Message);
+      const ours = ourMessage(vector.case);
       expect(codec.encode(ours.body).toString('utf8')).toBe(compact(vector.body));
     },
   );

@@ -5,7 +5,7 @@ import {
   MessageResultError,
   MessageResultException,
   MessageStatus,
-  RpcCommand,
+  type RpcCommand,
 } from './message.js';
 import { rpcException, rpcResultFrom, type RpcResult } from './rpc-result.js';
 

@@ -1,6 +1,6 @@
 import { defineExchange } from 'nestjs-postage';
 
-/** What both programs share. */
+/** What the sender and the receiver share: where messages go through. */
 export const EchoExchange = defineExchange({
   name: 'echo-exchange',
   type: 'direct',

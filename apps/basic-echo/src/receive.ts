@@ -1,19 +1,15 @@
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { MessageHandler, Parameters, PostageModule, Processor } from 'nestjs-postage';
-import { EchoExchange } from './echo.exchange.js';
+import { PostageModule } from 'nestjs-postage';
+import { EchoReceiveProcessor } from './echo-receive.processor.js';
 
-@Processor({ eqk: [[EchoExchange, [['echo-queue', 'echo-rk']]]] })
-export class EchoReceiveProcessor {
-  @MessageHandler('command', 'echo')
-  msgEcho(@Parameters() text: string): void {
-    console.log(text);
-  }
-}
-
-@Module({ imports: [PostageModule.forRoot()], controllers: [EchoReceiveProcessor] })
-export class ReceiveModule {}
+@Module({
+  imports: [PostageModule.forRoot()],
+  controllers: [EchoReceiveProcessor],
+})
+class ReceiveModule {}
 
 const app = await NestFactory.createMicroservice(ReceiveModule, PostageModule.microservice());
-app.enableShutdownHooks();
+// On Ctrl+C: stop consuming, let running handlers finish, close the connection, exit with 0.
+app.enableShutdownHooks(['SIGINT', 'SIGTERM'], { useProcessExit: true });
 await app.listen();

@@ -1,0 +1,19 @@
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { PostageModule } from 'nestjs-postage';
+import { EchoProducer } from './echo.producer.js';
+import { EchoSender } from './echo.sender.js';
+
+@Module({
+  imports: [
+    PostageModule.forFeature([EchoProducer]),
+    // Travels with every message, completed with process id, host, user and virtual host.
+    PostageModule.forRoot({ fingerprint: { name: 'echo_send', type: 'application' } }),
+  ],
+  providers: [EchoSender],
+})
+class SendModule {}
+
+const app = await NestFactory.createApplicationContext(SendModule, { logger: ['error', 'warn'] });
+await app.get(EchoSender).run();
+await app.close();

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Module, type INestApplicationContext, type INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Ctx, Payload } from '@nestjs/microservices';
-import type { ConsumeMessage } from 'amqplib';
+import type { Channel, ConsumeMessage } from 'amqplib';
 import {
   defineExchange,
   GenericProducer,
@@ -19,11 +19,12 @@ import {
   RpcCommand,
   RpcHandler,
   type MessageBody,
+  type PostageEvent,
   type ProducerOf,
 } from 'nestjs-postage';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startReceiver } from '../support/apps.js';
-import { Inbox } from '../support/eventually.js';
+import { eventually, Inbox } from '../support/eventually.js';
 import { RawPeer } from '../support/raw-peer.js';
 import { createVhost, type Vhost } from '../support/rabbit.js';
 
@@ -31,7 +32,7 @@ interface Vector {
   readonly case: string;
   readonly exchange: string;
   readonly routing_key: string;
-  readonly properties: Readonly<Record<string, string>>;
+  readonly properties: { readonly content_type?: string; readonly reply_to?: string };
   readonly body: string;
 }
 
@@ -132,6 +133,10 @@ class VectorController {
   }
 }
 
+const events = new Inbox<PostageEvent>();
+/** amqplib takes the whole connection down over a channel error that nobody listens to. */
+const withoutError = (channel: Channel): Channel => channel.on('error', () => undefined);
+
 let vhost: Vhost;
 let peer: RawPeer;
 let receiver: INestMicroservice;
@@ -145,7 +150,10 @@ beforeAll(async () => {
   const fingerprint = FINGERPRINT;
   receiver = await startReceiver({ connection, fingerprint }, [VectorController]);
   @Module({
-    imports: [PostageModule.forFeature([VectorProducer]), PostageModule.forRoot({ connection, fingerprint })],
+    imports: [
+      PostageModule.forFeature([VectorProducer]),
+      PostageModule.forRoot({ connection, fingerprint, observer: events.push }),
+    ],
   })
   class SenderModule {}
   sender = await NestFactory.createApplicationContext(SenderModule, { logger: false });
@@ -176,7 +184,7 @@ describe('what we send', () => {
     expect(JSON.parse(message.content.toString())).toEqual(JSON.parse(body));
     // Byte for byte, but for the blanks that Python puts after separators, the escapes it uses, and 1.0.
     expect(message.content.toString()).toBe(JSON.stringify(JSON.parse(body)));
-    expect(message.properties.contentType).toBe(properties['content_type']);
+    expect(message.properties.contentType).toBe(properties.content_type);
     expect(typeof message.properties.replyTo).toBe('reply_to' in properties ? 'string' : 'undefined');
   });
 });
@@ -184,7 +192,7 @@ describe('what we send', () => {
 describe('what the original sends', () => {
   it.for(messages)('reaches its handler: vector "$case"', async ({ body, properties }) => {
     const before = received.items.length;
-    peer.publish(VectorExchange.name, 'vec-in', body, { contentType: properties['content_type'] });
+    peer.publish(VectorExchange.name, 'vec-in', body, { contentType: properties.content_type ?? '' });
     const got = (await received.take(before + 1)).at(-1);
     const parameters = got?.content['parameters'];
     if (body.includes(': NaN}')) expect(parameters).toBeNaN();
@@ -204,7 +212,7 @@ describe('what the original sends', () => {
     const content = name === undefined ? body : body.replace('"name": "sum"', `"name": "${name}"`);
 
     peer.publish(VectorExchange.name, 'vec-in', content, {
-      contentType: properties['content_type'],
+      contentType: properties.content_type ?? '',
       replyTo: queue,
     });
 
@@ -303,13 +311,33 @@ describe('a reply queue of its own', () => {
     }
 
     const replies = await producer.with({ key: 'everybody', queueOnly: true }).rpc('who');
-    const three = (
-      await (replies as unknown as { take(n: number, ms: number): Promise<{ value: string }[]> }).take(
-        3,
-        5_000,
-      )
-    ).map(({ value }) => value);
+    const three = await replies.take(3, 5_000);
+    expect(three.map(({ value }) => value).toSorted()).toEqual(['a', 'b', 'c']);
+    await expect(
+      peer.model.createChannel().then((channel) => withoutError(channel).checkQueue(replies.name)),
+    ).rejects.toThrow('RESOURCE_LOCKED');
 
-    expect(three.toSorted()).toEqual(['a', 'b', 'c']);
+    replies.close();
+    await eventually(async () => {
+      const names = (await vhost.queues()).map(({ name }) => name);
+      expect(names).not.toContain(replies.name);
+    });
+  });
+
+  it('tells of a reply that can not be read, and hands out the others', async () => {
+    const { queue } = await peer.channel.assertQueue('mumbler', { exclusive: true });
+    await peer.channel.bindQueue(queue, VectorExchange.name, 'mumble');
+    const requests = await peer.consume(queue);
+
+    const replies = await producer.with({ key: 'mumble', queueOnly: true }).rpc('say');
+    const [request] = await requests.take(1);
+    const replyTo = String(request?.properties.replyTo);
+    peer.channel.sendToQueue(replyTo, Buffer.from('junk'));
+    peer.channel.sendToQueue(replyTo, Buffer.from(vector('reply-success').body));
+
+    expect((await replies.take(1, 5_000)).map(({ value }) => value)).toEqual(['RPC message received']);
+    expect(events.items).toContainEqual(expect.objectContaining({ kind: 'reply.malformed', queue: replyTo }));
+    replies.close();
+    expect(await replies.take(1, 5_000)).toEqual([]);
   });
 });

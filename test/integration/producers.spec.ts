@@ -43,6 +43,8 @@ class SampleProducer extends GenericProducer {
   declare messageJoinGroup: MessageMethod<{ group_name: string }>;
   declare rpcEcho: RpcMethod<string, string>;
 
+  readonly #unit = 'years';
+
   constructor(private readonly clock: Clock) {
     super();
   }
@@ -52,7 +54,7 @@ class SampleProducer extends GenericProducer {
   }
 
   async buildMessageYear(): Promise<MessageCommand> {
-    return new MessageCommand('year', { year: this.clock.year });
+    return new MessageCommand('year', { year: this.clock.year, unit: this.#unit });
   }
 
   buildRpcSum(a: number, b: number): RpcCommand<number> {
@@ -136,7 +138,7 @@ describe('a producer', () => {
     const inbox = await peer.listen(First.name, 'rk');
 
     await producer.messageStatusOnline();
-    await producer.messageYear();
+    await producer.with({ priority: 1 }).messageYear();
     await producer.messageJoinGroup({ group_name: 'eu' });
     await producer.command('known_at_run_time', [1]);
     await producer.message([1, 'str'], { values: [1, 2, 3] });
@@ -144,7 +146,7 @@ describe('a producer', () => {
 
     expect((await inbox.take(6)).map(bodyOf)).toMatchObject([
       { type: 'status', name: 'online', content: {} },
-      { type: 'command', name: 'year', content: { parameters: { year: 1999 } } },
+      { type: 'command', name: 'year', content: { parameters: { year: 1999, unit: 'years' } } },
       { type: 'command', name: 'join_group', content: { parameters: { group_name: 'eu' } } },
       { type: 'command', name: 'known_at_run_time', content: { parameters: [1] } },
       { type: 'none', name: 'none', content: { args: [1, 'str'], kwds: { values: [1, 2, 3] } } },
@@ -273,6 +275,18 @@ describe('a publish', () => {
     });
     expect(inspect(error)).toContain('ECONNREFUSED');
     expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('hunter2');
+  });
+
+  it('that is an rpc says why there was no connection, too', async () => {
+    const producer = await connect({
+      connection: { host: '127.0.0.1', port: 1 },
+      reconnect: { maxDelayMs: 20 },
+    });
+    const error: unknown = await producer
+      .with({ timeoutMs: 150 })
+      .rpcSum(1, 2)
+      .catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code: 'NOT_CONNECTED', cause: { code: 'CONNECTION_FAILED' } });
   });
 
   it('fails at once when the broker refuses the credentials, and says so', async () => {

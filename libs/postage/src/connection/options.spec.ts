@@ -3,10 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { resolveConnection, type ConnectionOptions } from './options.js';
 
 const only = (given: ConnectionOptions, environment: Record<string, string> = {}) => {
-  const [{ protocol, host, port, user, vhost, password }] = resolveConnection(given, environment)
-    .endpoints as [
-    { protocol: string; host: string; port: number; user: string; vhost: string; password: () => string },
-  ];
+  const [{ protocol, host, port, user, vhost }] = resolveConnection(given, environment).endpoints;
   return { protocol, host, port, user, vhost };
 };
 

@@ -155,7 +155,8 @@ export class Dispatcher {
 
   async #answer(delivery: Delivery, result: AnyResult): Promise<void> {
     try {
-      await this.#options.replier.reply(delivery, result);
+      const error = await this.#options.replier.reply(delivery, result);
+      if (error) this.#options.observer({ kind: 'reply.unencodable', at: this.#facts(delivery), error });
     } catch (error) {
       this.#options.observer({ kind: 'reply.undeliverable', at: this.#facts(delivery), error });
     }

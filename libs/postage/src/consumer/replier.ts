@@ -29,15 +29,15 @@ export class Replier {
   }
 
   /**
-   * Resolves once the broker has the reply.
+   * Resolves once the broker has the reply; with an error when the result could not be encoded, and that was the answer.
    * @throws {PublishError} UNROUTABLE: the caller's queue is gone, it does not wait any more
    */
-  async reply(request: Delivery, result: AnyResult): Promise<void> {
+  async reply(request: Delivery, result: AnyResult): Promise<Error | undefined> {
     const { replyTo, correlationId } = request.properties;
-    if (replyTo === undefined) return;
+    if (replyTo === undefined) return undefined;
     const { connection, fingerprint, observer, debug } = this.#options;
     const body = { ...result.body, fingerprint };
-    const { content, contentType, sent } = this.#encode(request, body);
+    const { content, contentType, sent, failure } = this.#encode(request, body);
     const properties = {
       contentType,
       deliveryMode: 1,
@@ -57,18 +57,28 @@ export class Replier {
       topology: EMPTY_TOPOLOGY,
       deadlineMs: REPLY_DEADLINE_MS,
     });
+    return failure;
   }
 
   /** A result that can not be encoded is answered as the exception that this is. */
-  #encode(request: Delivery, body: MessageBody): { content: Buffer; contentType: string; sent: MessageBody } {
+  #encode(request: Delivery, body: MessageBody): EncodedReply {
     const codec = this.#options.codec.forReplyTo(request.properties.contentType);
+    const { contentType } = codec;
     try {
-      return { content: codec.encode(body), contentType: codec.contentType, sent: body };
+      return { content: codec.encode(body), contentType, sent: body, failure: undefined };
     } catch (error) {
-      const failure = { ...MessageResultException.from(error).body, fingerprint: this.#options.fingerprint };
-      return { content: codec.encode(failure), contentType: codec.contentType, sent: failure };
+      const failure = error instanceof Error ? error : new Error(String(error));
+      const sent = { ...MessageResultException.from(failure).body, fingerprint: this.#options.fingerprint };
+      return { content: codec.encode(sent), contentType, sent, failure };
     }
   }
+}
+
+interface EncodedReply {
+  readonly content: Buffer;
+  readonly contentType: string;
+  readonly sent: MessageBody;
+  readonly failure: Error | undefined;
 }
 
 /** What a handler returned or replied with, as a result message. */

@@ -10,9 +10,18 @@ const NEST_UNKNOWN = 'Internal server error';
 const isNestUnknown = (failure: unknown): boolean =>
   isRecord(failure) && failure['status'] === 'error' && failure['message'] === NEST_UNKNOWN;
 
+/** What Nest's default filter makes of an `RpcException`. */
+const isPacketOf = (failure: unknown, raw: unknown): boolean => {
+  if (!(raw instanceof RpcException)) return false;
+  const error = raw.getError();
+  return (
+    failure === error || (isRecord(failure) && failure['status'] === 'error' && failure['message'] === error)
+  );
+};
+
 /** The error as it was thrown, where Nest has put its own in its place; otherwise what Nest or a filter made of it. */
 export const originalError = (failure: unknown, { error }: ErrorSlot): unknown =>
-  error !== undefined && isNestUnknown(failure) ? error.raw : failure;
+  error !== undefined && (isNestUnknown(failure) || isPacketOf(failure, error.raw)) ? error.raw : failure;
 
 /**
  * What the caller of a failed rpc handler is told. `HttpException`, `RpcException` and what an exception filter returned are

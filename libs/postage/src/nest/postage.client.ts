@@ -36,7 +36,7 @@ const NULL_DATA = Symbol('postage.null-data');
  * `emit('log', data)` is the command `log`; a pattern `{ type, name }` gives any other message, with the data as its content.
  */
 // Its status is text to Nest, or `ClientsModule` would not take the class; `status` says more.
-export class PostageClient extends ClientProxy<PostageEvents, string> {
+export class PostageClient extends ClientProxy<PostageEvents> {
   readonly #messaging: Messaging;
   readonly #sender: Sender;
   #sending = false;

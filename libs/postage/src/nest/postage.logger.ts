@@ -79,6 +79,8 @@ const describeMessage = (event: PostageEvent): { level: Level; text: string } | 
         'error',
         `${event.handler} answered ${what(event.message)} a second time; only the first answer counts`,
       );
+    case 'reply.unencodable':
+      return line('error', `a handler's answer can not be sent: ${event.error.message} (${where(event.at)})`);
     case 'reply.undeliverable':
       return line('debug', `a reply reached nobody: ${describeError(event.error)}`);
     case 'reply.late':

@@ -34,10 +34,9 @@ export const Processor =
     if (prefetch !== undefined) checkPrefetch(prefetch);
     makeController(target);
     setProcessor(target, { eqk: defineEqk(eqk, `@Processor ${target.name}: eqk`), prefetch, connection });
-    const { prototype } = target as unknown as DecoratedClass;
-    adoptInheritedHandlers(target as unknown as DecoratedClass);
+    adoptInheritedHandlers(target);
     // Once more, for filters that are written above the handler's decorator.
-    noteErrorsOfClass(prototype);
+    noteErrorsOfClass(target.prototype as object);
   };
 
 /** A handler inherited from a base class belongs to the processor that inherits it: each gets a method of its own. */

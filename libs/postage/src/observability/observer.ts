@@ -46,6 +46,7 @@ export type PostageEvent =
       readonly message: MessageFacts;
       readonly handler: string;
     }
+  | { readonly kind: 'reply.unencodable'; readonly at: DeliveryFacts; readonly error: Error }
   | { readonly kind: 'reply.undeliverable'; readonly at: DeliveryFacts; readonly error: unknown }
   | { readonly kind: 'reply.late'; readonly queue: string; readonly correlationId: string | undefined }
   | { readonly kind: 'reply.malformed'; readonly queue: string; readonly error: Error }

@@ -9,6 +9,7 @@ import type { Sender } from './sender.js';
 
 const SENDER = Symbol('postage.sender');
 const OPTIONS = Symbol('postage.options');
+const ORIGIN = Symbol('postage.origin');
 
 type Method = (this: GenericProducer, ...args: unknown[]) => Promise<unknown>;
 
@@ -51,7 +52,7 @@ export abstract class GenericProducer {
   with(options: CallOptions): this | QueueOnly<this> {
     const merged = mergeCallOptions(this[OPTIONS], options);
     // Object.create types its result as any: it is this producer with one field laid over.
-    return Object.create(this, { [OPTIONS]: { value: merged } }) as this;
+    return Object.create(this, { [OPTIONS]: { value: merged }, [ORIGIN]: { value: originOf(this) } }) as this;
   }
 
   /** Sends a command whose name is known only at run time. @throws {PublishError} */
@@ -93,6 +94,10 @@ export const bindProducer = <P extends GenericProducer>(
     [OPTIONS]: { value: defaults, configurable: true },
   });
 
+/** The producer that `with` was first called on: it alone has the private fields that a builder may use. */
+const originOf = (producer: GenericProducer): GenericProducer =>
+  (producer as { [ORIGIN]?: GenericProducer })[ORIGIN] ?? producer;
+
 const senderOf = (producer: GenericProducer): Sender => {
   // The symbol is ours alone: nothing but bindProducer sets it.
   const sender = (producer as { [SENDER]?: Sender })[SENDER];
@@ -120,7 +125,7 @@ const generate = ({ kind, suffix }: MethodName): Method => {
   return async function (this: GenericProducer, ...args: unknown[]): Promise<unknown> {
     const declared = (this as unknown as Record<string, unknown>)[builder];
     const built: unknown =
-      typeof declared === 'function' ? await Reflect.apply(declared, this, args) : build(args);
+      typeof declared === 'function' ? await Reflect.apply(declared, originOf(this), args) : build(args);
     if (kind === 'rpc') return call(this, expectRpc(built, builder));
     return senderOf(this).sendMessage(expectMessage(built, builder), this[OPTIONS]);
   };

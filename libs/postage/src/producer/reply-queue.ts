@@ -1,12 +1,4 @@
-import type { Delivery } from '../connection/port.js';
 import type { RpcResult } from '../wire/rpc-result.js';
-
-/** What a reply queue needs from whoever opened it. */
-export interface ReplyQueueSource<V> {
-  readonly name: string;
-  readonly parse: (delivery: Delivery) => RpcResult<V>;
-  readonly close: () => void;
-}
 
 /**
  * The private queue of one rpc, handed to the caller instead of a reply (`with({ queueOnly: true })`): for requests that
@@ -14,23 +6,23 @@ export interface ReplyQueueSource<V> {
  * Leaving a `for await` loop closes it.
  */
 export class ReplyQueue<V = unknown> implements AsyncIterable<RpcResult<V>> {
-  /** The queue's name at the broker: the request's `reply_to`. */
-  readonly name: string;
-  readonly #source: ReplyQueueSource<V>;
+  readonly #delete: () => void;
   readonly #arrived: RpcResult<V>[] = [];
   readonly #wakers = new Set<() => void>();
   #closed = false;
 
-  constructor(source: ReplyQueueSource<V>, early: readonly Delivery[] = []) {
-    this.name = source.name;
-    this.#source = source;
-    for (const delivery of early) this.push(delivery);
+  constructor(
+    /** The queue's name at the broker: the request's `reply_to`. */
+    readonly name: string,
+    deleteQueue: () => void,
+  ) {
+    this.#delete = deleteQueue;
   }
 
   /** Called by the producer for every reply. */
-  push(delivery: Delivery): void {
+  push(reply: RpcResult<V>): void {
     if (this.#closed) return;
-    this.#arrived.push(this.#source.parse(delivery));
+    this.#arrived.push(reply);
     this.#wake();
   }
 
@@ -58,7 +50,7 @@ export class ReplyQueue<V = unknown> implements AsyncIterable<RpcResult<V>> {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#source.close();
+    this.#delete();
     this.#wake();
   }
 

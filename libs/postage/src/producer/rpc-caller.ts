@@ -137,7 +137,10 @@ export class RpcCaller {
   async #acquire({ target, timeoutMs, signal }: RpcRequest): Promise<ReplyAddress> {
     const giveUp = new AbortController();
     const onAbort = (): void => giveUp.abort(new PublishError('ABORTED', target, { cause: signal?.reason }));
-    const onTimeout = (): void => giveUp.abort(new PublishError('NOT_CONNECTED', target));
+    const onTimeout = (): void => {
+      const cause = this.#connection.consuming.lastError;
+      giveUp.abort(new PublishError('NOT_CONNECTED', target, { cause }));
+    };
     const timer = setTimeout(onTimeout, timeoutMs);
     signal?.addEventListener('abort', onAbort, { once: true });
     if (signal?.aborted) onAbort();

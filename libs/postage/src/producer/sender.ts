@@ -59,24 +59,25 @@ export class Sender {
   }
 
   async open<V>(command: RpcCommand<V>, given: CallOptions): Promise<ReplyQueue<V>> {
-    const early: Delivery[] = [];
-    let queue: ReplyQueue<V> | undefined;
     const { rpc } = this.#runtime;
-    const address = await rpc.open(this.#request(command, given), (delivery) => {
-      if (queue) queue.push(delivery);
-      else early.push(delivery);
-    });
-    queue = new ReplyQueue<V>(
-      {
-        name: address.name,
-        parse: (delivery) => this.#parse(delivery),
-        close: () => rpc.pool.release(address, false),
-      },
-      early,
-    );
-    const opened = queue;
-    address.onLost = () => opened.close();
-    return opened;
+    const early: Delivery[] = [];
+    let onReply = (delivery: Delivery): unknown => early.push(delivery);
+    const address = await rpc.open(this.#request(command, given), (delivery) => onReply(delivery));
+    const queue = new ReplyQueue<V>(address.name, () => rpc.pool.release(address, false));
+    onReply = (delivery) => this.#collect(queue, delivery);
+    for (const delivery of early) onReply(delivery);
+    address.onLost = () => queue.close();
+    return queue;
+  }
+
+  /** One reply of several that can not be read is no reason to lose the others. */
+  #collect<V>(queue: ReplyQueue<V>, delivery: Delivery): void {
+    try {
+      queue.push(this.#parse<V>(delivery));
+    } catch (reason) {
+      const error = reason instanceof Error ? reason : new Error(String(reason));
+      this.#runtime.observer({ kind: 'reply.malformed', queue: queue.name, error });
+    }
   }
 
   async #publish(

@@ -173,8 +173,7 @@ export class AmqpChannel implements ChannelPort {
 const messageOf = (deliveryTag: number): Message => ({ fields: { deliveryTag } }) as unknown as Message;
 
 // amqplib's MessageProperties has `any` in its fields; ours has the types that AMQP gives them.
-const definedProperties = (message: Message): Delivery['properties'] =>
-  message.properties as Delivery['properties'];
+const definedProperties = (message: Message): Delivery['properties'] => message.properties;
 
 const toDelivery = (message: ConsumeMessage): Delivery => {
   const { deliveryTag, redelivered, exchange, routingKey } = message.fields;

@@ -66,7 +66,7 @@ const worst = (failures: readonly ConnectionError[]): ConnectionError => {
 
 const shuffled = (endpoints: readonly Endpoint[], random: () => number): readonly Endpoint[] => {
   const keyed = endpoints.map((endpoint) => ({ endpoint, order: random() }));
-  return keyed.sort((a, b) => a.order - b.order).map(({ endpoint }) => endpoint);
+  return keyed.toSorted((a, b) => a.order - b.order).map(({ endpoint }) => endpoint);
 };
 
 const open = async (

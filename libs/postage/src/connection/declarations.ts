@@ -152,9 +152,9 @@ interface Refusal {
 
 const lastWordOf = async (ended: Promise<Error | undefined> | undefined): Promise<unknown> => {
   let reason: Error | undefined;
-  const heard = ended?.then((error) => {
-    reason = error;
-  });
-  if (heard) await settleWithin(heard, LAST_WORD_MS);
+  const listen = async (): Promise<void> => {
+    reason = await ended;
+  };
+  await settleWithin(listen(), LAST_WORD_MS);
   return reason?.cause;
 };

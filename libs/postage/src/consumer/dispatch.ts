@@ -1,6 +1,6 @@
 import type { Delivery } from '../connection/port.js';
 import type { DeliveryFacts, MessageFacts, Observer } from '../observability/observer.js';
-import type { MessageBody } from '../wire/body.js';
+import { describeName, type MessageBody } from '../wire/body.js';
 import type { Codec } from '../wire/codec.js';
 import { MessageResultException } from '../wire/message.js';
 import { applyFilters } from './filters.js';
@@ -79,7 +79,7 @@ export class Dispatcher {
       await handler.invoke({ body: filtered.body, delivery, queue: this.#options.queue, reply });
       return 'handled';
     } catch (error) {
-      this.#failed(delivery, body, handler, error);
+      this.#failed({ delivery, body, handler, error });
       return 'failed';
     }
   }
@@ -87,7 +87,7 @@ export class Dispatcher {
   async #handleRpc(delivery: Delivery, body: MessageBody, handler: Handler | undefined): Promise<Settlement> {
     if (handler === undefined) {
       this.#unhandled(delivery, body);
-      const pattern = { category: body.category, type: body.type, name: String(body.name) };
+      const pattern = { category: body.category, type: body.type, name: describeName(body.name) };
       await this.#answerUnlessPrivate(
         delivery,
         new MessageResultException('NoHandlerError', `nobody handles ${describePattern(pattern)}`),
@@ -121,7 +121,7 @@ export class Dispatcher {
       if (answered === undefined)
         reply(handler.repliesItself && value === undefined ? noReply(handler) : value);
     } catch (error) {
-      this.#failed(delivery, body, handler, error);
+      this.#failed({ delivery, body, handler, error });
       // After an answer there is nobody left to tell.
       if (answered === undefined) reply(this.#options.toFailure(error));
     }
@@ -166,7 +166,7 @@ export class Dispatcher {
     this.#options.observer({ kind: 'message.unhandled', at: this.#facts(delivery), message: factsOf(body) });
   }
 
-  #failed(delivery: Delivery, body: MessageBody, handler: Handler, error: unknown): void {
+  #failed({ delivery, body, handler, error }: Failure): void {
     const [at, message] = [this.#facts(delivery), factsOf(body)];
     this.#options.observer({ kind: 'handler.failed', at, message, handler: handler.label, error });
   }
@@ -174,6 +174,13 @@ export class Dispatcher {
   #facts({ exchange, routingKey, redelivered, content }: Delivery): DeliveryFacts {
     return { queue: this.#options.queue, exchange, routingKey, redelivered, sizeBytes: content.length };
   }
+}
+
+interface Failure {
+  readonly delivery: Delivery;
+  readonly body: MessageBody;
+  readonly handler: Handler;
+  readonly error: unknown;
 }
 
 const factsOf = ({ category, type, name, fingerprint }: MessageBody): MessageFacts => ({

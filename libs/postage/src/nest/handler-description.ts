@@ -20,11 +20,16 @@ export interface HandlerDescription {
   readonly key: string | undefined;
 }
 
+/** What Nest hands over for every pattern of every handler. */
+export interface NestRegistration {
+  readonly pattern: unknown;
+  readonly isEventHandler: boolean;
+  readonly extras: Readonly<Record<string, unknown>>;
+}
+
 /** Reads what our decorators left, or makes the best of a handler of Nest's own `@MessagePattern` and `@EventPattern`. */
 export const describeHandler = (
-  pattern: unknown,
-  isEventHandler: boolean,
-  extras: Record<string, unknown>,
+  { pattern, isEventHandler, extras }: NestRegistration,
   normalize: (pattern: string | Record<string, never>) => string,
 ): HandlerDescription => {
   const ours = extras['postage'] as HandlerExtras | undefined;

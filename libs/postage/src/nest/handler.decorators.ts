@@ -83,7 +83,7 @@ export const applyHandler = (
   const decorate = isRpc
     ? MessagePattern(patterns as unknown as string[], POSTAGE_TRANSPORT, { postage: extras })
     : EventPattern<string[]>(patterns as unknown as string[], POSTAGE_TRANSPORT, { postage: extras });
-  (decorate as MethodDecorator)(prototype, extras.method, descriptor);
+  decorate(prototype, extras.method, descriptor);
   noteErrorsOf(descriptor.value as object);
 };
 
@@ -126,7 +126,7 @@ const onMethodOrClass = (decorator: string, apply: Apply): HandlerDecorator => {
       return apply(target, String(property), descriptor);
     decorateClass(decorator, target as DecoratedClass, apply);
   };
-  return decorate as HandlerDecorator;
+  return decorate;
 };
 
 /** The class form: its `call(content, context)` is the handler, and Nest runs it as a controller's method. */

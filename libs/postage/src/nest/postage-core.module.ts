@@ -31,35 +31,7 @@ export class PostageCoreModule {
     options: Provider[],
     imports: ModuleMetadata['imports'] = [],
   ): DynamicModule {
-    const services: Provider[] = [
-      {
-        provide: messagingToken(name),
-        useFactory: (given: PostageOptions, modules: ModulesContainer) => {
-          refuseSecond(modules, name);
-          return new ModuleMessaging(given);
-        },
-        inject: [optionsToken(name), ModulesContainer],
-      },
-      {
-        provide: connectionToken(name),
-        useFactory: ({ connection }: Messaging): PostageConnection => connection,
-        inject: [messagingToken(name)],
-      },
-      {
-        provide: consumerToken(name),
-        useFactory: ({ consumer }: Messaging): GenericConsumer => consumer,
-        inject: [messagingToken(name)],
-      },
-      {
-        provide: serverToken(name),
-        useFactory: (messaging: Messaging, modules: ModulesContainer) => {
-          listAsControllers(modules);
-          noteErrors(modules);
-          return new PostageServer({ messaging, name });
-        },
-        inject: [messagingToken(name), ModulesContainer],
-      },
-    ];
+    const services = servicesOf(name);
     return {
       module: PostageCoreModule,
       global: true,
@@ -69,6 +41,36 @@ export class PostageCoreModule {
     };
   }
 }
+
+const servicesOf = (name: string | undefined): Provider[] => [
+  {
+    provide: messagingToken(name),
+    useFactory: (given: PostageOptions, modules: ModulesContainer) => {
+      refuseSecond(modules, name);
+      return new ModuleMessaging(given);
+    },
+    inject: [optionsToken(name), ModulesContainer],
+  },
+  {
+    provide: connectionToken(name),
+    useFactory: ({ connection }: Messaging): PostageConnection => connection,
+    inject: [messagingToken(name)],
+  },
+  {
+    provide: consumerToken(name),
+    useFactory: ({ consumer }: Messaging): GenericConsumer => consumer,
+    inject: [messagingToken(name)],
+  },
+  {
+    provide: serverToken(name),
+    useFactory: (messaging: Messaging, modules: ModulesContainer) => {
+      listAsControllers(modules);
+      noteErrors(modules);
+      return new PostageServer({ messaging, name });
+    },
+    inject: [messagingToken(name), ModulesContainer],
+  },
+];
 
 /** Two connections of one name would share handlers and producers by chance. */
 const refuseSecond = (modules: ModulesContainer, name: string | undefined): void => {

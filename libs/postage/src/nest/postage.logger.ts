@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { Logger } from '@nestjs/common';
 import type { DeliveryFacts, MessageFacts, Observer, PostageEvent } from '../observability/observer.js';
+import { describeThrown } from '../wire/thrown.js';
 
 type Level = 'log' | 'warn' | 'error' | 'debug';
 
@@ -17,7 +18,7 @@ export const logTo = (debug: boolean): Observer => {
 const line = (level: Level, text: string): { level: Level; text: string } => ({ level, text });
 
 const describe = (event: PostageEvent): { level: Level; text: string } | undefined =>
-  describeConnection(event) ?? describeMessage(event);
+  describeConnection(event) ?? describeReply(event) ?? describeMessage(event);
 
 const describeConnection = (event: PostageEvent): { level: Level; text: string } | undefined => {
   switch (event.kind) {
@@ -74,6 +75,20 @@ const describeMessage = (event: PostageEvent): { level: Level; text: string } | 
         'error',
         `${event.handler} failed on ${what(event.message)}: ${describeError(event.error)} (${where(event.at)})`,
       );
+    case 'message.sent':
+      return line(
+        'debug',
+        `sent to exchange "${event.exchange}" with key "${event.routingKey}": ${show(event.body)}`,
+      );
+    case 'message.received':
+      return line('debug', `received (${where(event.at)}): ${show(event.body)}`);
+    default:
+      return undefined;
+  }
+};
+
+const describeReply = (event: PostageEvent): { level: Level; text: string } | undefined => {
+  switch (event.kind) {
     case 'reply.repeated':
       return line(
         'error',
@@ -90,13 +105,6 @@ const describeMessage = (event: PostageEvent): { level: Level; text: string } | 
       );
     case 'reply.malformed':
       return line('error', `dropped a reply that can not be read: ${event.error.message}`);
-    case 'message.sent':
-      return line(
-        'debug',
-        `sent to exchange "${event.exchange}" with key "${event.routingKey}": ${show(event.body)}`,
-      );
-    case 'message.received':
-      return line('debug', `received (${where(event.at)}): ${show(event.body)}`);
     default:
       return undefined;
   }
@@ -111,5 +119,8 @@ const what = ({ category, type, name, fingerprint }: MessageFacts): string =>
 const show = (value: unknown): string =>
   inspect(value, { depth: 6, breakLength: Infinity, maxStringLength: 2_000, maxArrayLength: 50 });
 
-const describeError = (error: unknown): string =>
-  error instanceof Error ? `${error.name}: ${error.message}` : show(error);
+/** Its class and message, as a caller would be told. */
+const describeError = (error: unknown): string => {
+  const { name, message } = describeThrown(error);
+  return `${name}: ${message}`;
+};

@@ -78,7 +78,7 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
     isEventHandler = false,
     extras: Record<string, unknown> = {},
   ): void {
-    const description = describeHandler(pattern, isEventHandler, extras, (value) =>
+    const description = describeHandler({ pattern, isEventHandler, extras }, (value) =>
       this.normalizePattern(value),
     );
     const processor = description.target && processorOf(description.target);

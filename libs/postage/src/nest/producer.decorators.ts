@@ -1,7 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { InvalidOptionError } from '../errors.js';
 import { mergeCallOptions, type CallOptions } from '../producer/call-options.js';
-import type { GenericProducer } from '../producer/generic-producer.js';
 import { defineEks, type Eks } from '../topology/binding.js';
 import type { Encoder } from '../wire/encoder.js';
 import { consumerToken, producerToken, type ProducerClass } from './tokens.js';
@@ -62,7 +61,7 @@ export const producerOptionsOf = (producer: ProducerClass): ResolvedProducerOpti
  * @param connection the name of its `PostageModule.forRoot({ name })`, in applications with several
  */
 export const InjectProducer = (
-  producer: ProducerClass<GenericProducer>,
+  producer: ProducerClass,
   connection?: string,
 ): PropertyDecorator & ParameterDecorator => Inject(producerToken(producer, connection));
 

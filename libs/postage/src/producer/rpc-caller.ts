@@ -24,6 +24,14 @@ export interface RpcRequest {
   readonly command: string;
 }
 
+interface Attempt {
+  readonly address: ReplyAddress;
+  /** The same on every attempt of one call. */
+  readonly messageId: string;
+  /** Nobody waits for the reply any longer than this; undefined: for as long as the caller likes. */
+  readonly expirationMs: number | undefined;
+}
+
 /** Sends rpcs and waits for their replies. */
 export class RpcCaller {
   readonly #connection: PostageConnection;
@@ -77,7 +85,7 @@ export class RpcCaller {
       else this.#onStranger(address, delivery);
     };
     try {
-      await this.#publish(request, address, messageId);
+      await this.#publish(request, { address, messageId, expirationMs: undefined });
     } catch (error) {
       this.pool.release(address, false);
       throw error;
@@ -85,12 +93,7 @@ export class RpcCaller {
     return address;
   }
 
-  #publish(
-    request: RpcRequest,
-    address: ReplyAddress,
-    messageId: string,
-    expirationMs?: number,
-  ): Promise<void> {
+  #publish(request: RpcRequest, { address, messageId, expirationMs }: Attempt): Promise<void> {
     const { target, content, properties, mandatory, topology, publishTimeoutMs, timeoutMs, signal } = request;
     const own = { messageId, correlationId: messageId, replyTo: address.name };
     const expiration = shorter(properties.expiration, expirationMs);
@@ -121,7 +124,8 @@ export class RpcCaller {
       reject(new PublishError('ABORTED', request.target, { cause: request.signal?.reason }));
     request.signal?.addEventListener('abort', onAbort, { once: true });
     const timer = setTimeout(resolve, request.timeoutMs, 'timeout');
-    this.#publish(request, address, messageId, request.timeoutMs).catch((error: unknown) => {
+    const attempt = { address, messageId, expirationMs: request.timeoutMs };
+    this.#publish(request, attempt).catch((error: unknown) => {
       // Sent, but not confirmed: the reply may come all the same.
       if (!(error instanceof PublishError && error.code === 'OUTCOME_UNKNOWN')) reject(error);
     });

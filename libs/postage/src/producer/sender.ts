@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { MessageProperties } from '../connection/port.js';
 import { PostageError, PublishErrors, RpcTimeoutError } from '../errors.js';
 import { exchangeTopology, type Ek } from '../topology/binding.js';
-import type { MessageBody } from '../wire/body.js';
+import { describeName, type MessageBody } from '../wire/body.js';
 import type { Message, RpcCommand } from '../wire/message.js';
 import { rpcException, rpcResultFrom, type RpcResult } from '../wire/rpc-result.js';
 import type { Delivery } from '../connection/port.js';
@@ -30,9 +30,8 @@ export class Sender {
   async send(body: unknown, options: CallOptions): Promise<void> {
     const content = this.#settings.codec.encode(body);
     const targets = targetsOf(this.#settings.eks, options, this.#settings.name);
-    const results = await Promise.allSettled(
-      targets.map((target) => this.#publish(target, content, body, options)),
-    );
+    const outgoing = { body, content, options };
+    const results = await Promise.allSettled(targets.map((target) => this.#publish(target, outgoing)));
     const errors = results.flatMap((result) =>
       result.status === 'rejected' ? [result.reason as unknown] : [],
     );
@@ -80,12 +79,7 @@ export class Sender {
     }
   }
 
-  async #publish(
-    [exchange, routingKey]: Ek,
-    content: Buffer,
-    body: unknown,
-    options: CallOptions,
-  ): Promise<void> {
+  async #publish([exchange, routingKey]: Ek, { body, content, options }: Outgoing): Promise<void> {
     this.#report(exchange.name, routingKey, body);
     await this.#runtime.connection.publish({
       message: {
@@ -117,7 +111,7 @@ export class Sender {
       publishTimeoutMs: options.publishTimeoutMs ?? DEFAULT_PUBLISH_TIMEOUT_MS,
       signal: options.signal,
       type: body.type,
-      command: String(body.name),
+      command: describeName(body.name),
     };
   }
 
@@ -156,6 +150,13 @@ export class Sender {
   #report(exchange: string, routingKey: string, body: unknown): void {
     if (this.#runtime.debug) this.#runtime.observer({ kind: 'message.sent', exchange, routingKey, body });
   }
+}
+
+/** One message on its way to several couples: encoded once. */
+interface Outgoing {
+  readonly body: unknown;
+  readonly content: Buffer;
+  readonly options: CallOptions;
 }
 
 const joined = (errors: readonly unknown[], couples: number): unknown => {

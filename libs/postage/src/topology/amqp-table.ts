@@ -18,7 +18,8 @@ export const freezeTable = (table: unknown, option: string): AmqpTable => {
 /** The same text for tables and values that are equal, whatever the order of their keys. */
 export const canonical = (value: AmqpValue | undefined): string => {
   if (isList(value)) return `[${value.map(canonical).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return String(JSON.stringify(value));
+  if (value === undefined) return 'undefined';
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const fields = Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1));
   return `{${fields.map(([key, each]) => `${JSON.stringify(key)}:${canonical(each)}`).join(',')}}`;
 };

@@ -29,5 +29,5 @@ export const wantedOf = (entity: Entity, argument: string): string => {
   const own =
     property === undefined ? undefined : Object.entries(entity).find(([key]) => key === property)?.[1];
   const value: unknown = own ?? entity.arguments[argument] ?? 'none';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 };

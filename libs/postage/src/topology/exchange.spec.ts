@@ -4,8 +4,7 @@ import { DEFAULT_EXCHANGE, defineExchange } from './exchange.js';
 import type { ExchangeDefinition } from './exchange.js';
 
 const refusal = (option: string): unknown => expect.objectContaining({ code: 'INVALID_OPTION', option });
-const define = (fields: Readonly<Record<string, unknown>>) => () =>
-  defineExchange({ name: 'e', ...fields } as ExchangeDefinition);
+const define = (fields: Readonly<Record<string, unknown>>) => () => defineExchange({ name: 'e', ...fields });
 
 describe('defineExchange', () => {
   it('fills in the defaults', () => {

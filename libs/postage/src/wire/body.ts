@@ -68,3 +68,7 @@ const recordOrEmpty = (
   if (!isRecord(value)) throw new MalformedMessageError(`body.${key}`, 'must be an object');
   return value;
 };
+
+/** A name for people: Postage lets it be any value. */
+export const describeName = (name: MessageBody['name']): string =>
+  typeof name === 'string' ? name : JSON.stringify(name);

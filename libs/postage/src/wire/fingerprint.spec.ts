@@ -49,7 +49,8 @@ describe('Fingerprint', () => {
 
   it('reads the virtual host of POSTAGE_URL first, as a connection made from it does', () => {
     const vhostIn = (url: string): string =>
-      new Fingerprint({ system: { ...system, env: { POSTAGE_URL: url, POSTAGE_VHOST: 'other' } } }).asDict().vhost;
+      new Fingerprint({ system: { ...system, env: { POSTAGE_URL: url, POSTAGE_VHOST: 'other' } } }).asDict()
+        .vhost;
     expect(['amqp://host/a%2Fb', 'amqp://host', 'amqp://host/', 'nonsense', ''].map(vhostIn)).toEqual([
       'a/b',
       'other',

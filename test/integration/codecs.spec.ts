@@ -36,7 +36,7 @@ const queue = uniqueName('codecs');
 
 class Base extends GenericProducer {
   declare messageEcho: MessageMethod<unknown>;
-  declare rpcEcho: RpcMethod<unknown, unknown>;
+  declare rpcEcho: RpcMethod<unknown>;
 }
 
 @Producer({ eks: [[Exchange, 'rk']] })

@@ -139,12 +139,9 @@ describe('connections', () => {
       await jobs.with({ key: 'late-queue', mandatory: true }).messageJob(`late queue ${round}`);
       expect((await jobs.rpcDouble(round)).unwrap()).toBe(round * 2);
       const received = await inbox.current.take(round * 4);
-      expect(received.slice(-4).toSorted()).toEqual([
-        `direct ${round}`,
-        `late binding ${round}`,
-        `late queue ${round}`,
-        `private ${round}`,
-      ]);
+      expect(new Set(received.slice(-4))).toEqual(
+        new Set([`direct ${round}`, `late binding ${round}`, `late queue ${round}`, `private ${round}`]),
+      );
     }
 
     await eventually(async () => {

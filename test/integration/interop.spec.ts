@@ -312,7 +312,7 @@ describe('a reply queue of its own', () => {
 
     const replies = await producer.with({ key: 'everybody', queueOnly: true }).rpc('who');
     const three = await replies.take(3, 5_000);
-    expect(three.map(({ value }) => value).toSorted()).toEqual(['a', 'b', 'c']);
+    expect(new Set(three.map(({ value }) => value))).toEqual(new Set(['a', 'b', 'c']));
     await expect(
       peer.model.createChannel().then((channel) => withoutError(channel).checkQueue(replies.name)),
     ).rejects.toThrow('RESOURCE_LOCKED');
@@ -327,10 +327,10 @@ describe('a reply queue of its own', () => {
   it('tells of a reply that can not be read, and hands out the others', async () => {
     const { queue } = await peer.channel.assertQueue('mumbler', { exclusive: true });
     await peer.channel.bindQueue(queue, VectorExchange.name, 'mumble');
-    const requests = await peer.consume(queue);
+    const asked = await peer.consume(queue);
 
     const replies = await producer.with({ key: 'mumble', queueOnly: true }).rpc('say');
-    const [request] = await requests.take(1);
+    const [request] = await asked.take(1);
     const replyTo = String(request?.properties.replyTo);
     peer.channel.sendToQueue(replyTo, Buffer.from('junk'));
     peer.channel.sendToQueue(replyTo, Buffer.from(vector('reply-success').body));

@@ -84,6 +84,8 @@ function configFile(identity, extra) {
     'management.tcp.ip': '127.0.0.1',
     'management.tcp.port': identity.managementPort,
     'management_agent.disable_metrics_collector': false,
+    // Tests ask the management API who is connected: it need not know it five seconds late.
+    collect_statistics_interval: 1_000,
     'log.console.level': 'info',
     ...extra,
   };

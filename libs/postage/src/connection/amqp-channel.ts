@@ -29,9 +29,8 @@ export class AmqpChannel implements ChannelPort {
       this.#open = false;
       this.#lastError = toBrokerError(error);
     });
-    channel.on('handler-error', (error: Error) => {
-      this.#lastError ??= error;
-    });
+    // A listener of ours threw: the channel lives on, and somebody should know.
+    channel.on('handler-error', (error: Error) => process.emitWarning(error));
     channel.on('close', () => {
       this.#open = false;
     });

@@ -134,7 +134,7 @@ export interface ChannelPort {
   reject(deliveryTag: number, requeue: boolean): void;
   onReturn(listener: (message: ReturnedMessage) => void): void;
   onDrain(listener: () => void): void;
-  /** Called once when the channel is gone; the error is undefined when we closed it. */
+  /** Called once when the channel is gone; the error is undefined when we closed it, not when we closed its link. */
   onClosed(listener: (error: Error | undefined) => void): void;
   /** Idempotent; never rejects; settles within its own time limit. */
   close(): Promise<void>;

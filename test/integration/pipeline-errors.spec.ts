@@ -1,6 +1,7 @@
 import {
   BadRequestException,
   Catch,
+  Controller,
   ImATeapotException,
   Injectable,
   Scope,
@@ -208,10 +209,10 @@ describe("a filter on top of Nest's own", () => {
   });
 });
 
-describe("what a handler of Nest's own decorators throws", () => {
+describe("what a handler of Nest's own decorators, or of a plain controller, throws", () => {
   it('reaches the caller, or the observer, as what it is', async () => {
     const queue = uniqueName('stock');
-    @Processor()
+    @Controller()
     class Stock {
       @MessagePattern('fail')
       fail(): never {
@@ -224,6 +225,12 @@ describe("what a handler of Nest's own decorators throws", () => {
         throw new OutOfPaper('tray 2');
       }
 
+      @UseFilters(new LogsAndHandsOn())
+      @RpcHandler('command', 'ours')
+      ours(): never {
+        throw new OutOfPaper('tray 2');
+      }
+
       @EventPattern({ type: 'command', name: 'fail' })
       onFail(): never {
         throw new OutOfPaper('tray 2');
@@ -231,11 +238,12 @@ describe("what a handler of Nest's own decorators throws", () => {
     }
     const { events } = await world.receive([Stock], { options: { eqk: byName(queue) } });
 
-    expect(await world.resultOf(queue, rpc('fail'))).toEqual(exception('OutOfPaper', 'tray 2'));
-    expect(await world.resultOf(queue, rpc('filtered'))).toEqual(exception('OutOfPaper', 'tray 2'));
+    for (const name of ['fail', 'filtered', 'ours']) {
+      expect(await world.resultOf(queue, rpc(name))).toEqual(exception('OutOfPaper', 'tray 2'));
+    }
     world.send(queue, message('fail'));
-    const failed = await events.of('handler.failed').take(3);
-    expect(failed.map(({ error }) => error instanceof OutOfPaper)).toEqual([true, true, true]);
+    const failed = await events.of('handler.failed').take(4);
+    expect(failed.map(({ error }) => error instanceof OutOfPaper)).toEqual([true, true, true, true]);
   });
 });
 

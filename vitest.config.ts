@@ -14,6 +14,8 @@ const resolve = {
 
 export default defineConfig({
   test: {
+    // Most tests wait for the broker or for processes of their own: one more than the cores of a small machine.
+    maxWorkers: 3,
     projects: [
       {
         resolve,

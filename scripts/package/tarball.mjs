@@ -32,14 +32,14 @@ export async function pack(folder) {
   return { path: join(folder, packed.filename), files };
 }
 
-/**
- * @param {readonly string[]} files
- * @returns {readonly string[]} what is wrong with them
- */
-export const contentProblems = (files) => [
-  ...NEEDED.filter((file) => !files.includes(file)).map((file) => `${file} is missing from the package`),
-  ...files.filter((file) => UNWANTED.test(file)).map((file) => `${file} must not be in the package`),
-];
+/** @param {readonly string[]} files */
+export async function checkContents(files) {
+  const problems = [
+    ...NEEDED.filter((file) => !files.includes(file)).map((file) => `${file} is missing from the package`),
+    ...files.filter((file) => UNWANTED.test(file)).map((file) => `${file} must not be in the package`),
+  ];
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+}
 
 /**
  * The two linters of packages. A CommonJS consumer loads the ES module with `require`, which Node 20.19 and later can.

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CONSUMER_APPS, tryConsumer } from './consumer.mjs';
 import { say } from './programs.mjs';
-import { contentProblems, lintPackage, pack } from './tarball.mjs';
+import { checkContents, lintPackage, pack } from './tarball.mjs';
 
 /**
  * @param {string} what
@@ -30,15 +30,11 @@ async function check(what, work) {
 const folder = await mkdtemp(join(tmpdir(), 'postage-package-'));
 try {
   const { path: tarball, files } = await pack(folder);
-  const results = [
-    await check(`contents, ${files.length} files`, async () => {
-      const problems = contentProblems(files);
-      if (problems.length > 0) throw new Error(problems.join('\n'));
-    }),
-  ];
-  for (const app of CONSUMER_APPS)
-    results.push(await check(app.name, () => tryConsumer(app, { tarball, folder })));
-  results.push(await check('publint and attw', () => lintPackage(tarball)));
+  const results = await Promise.all([
+    check(`contents, ${files.length} files`, () => checkContents(files)),
+    check('publint and attw', () => lintPackage(tarball)),
+    ...CONSUMER_APPS.map((app) => check(app.name, () => tryConsumer(app, { tarball, folder }))),
+  ]);
   if (results.includes(false)) process.exitCode = 1;
 } finally {
   await rm(folder, { recursive: true, force: true });

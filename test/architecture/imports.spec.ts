@@ -107,10 +107,15 @@ describe('apps and tests', () => {
   });
 });
 
-describe('file names', () => {
-  it('are kebab-case, with a role after a dot', () => {
-    const written = ['libs/', 'apps/', 'test/', 'scripts/'].flatMap(filesUnder);
+describe('the files', () => {
+  const written = ['libs/', 'apps/', 'test/', 'scripts/'].flatMap(filesUnder);
+
+  it('have names in kebab-case, with a role after a dot', () => {
     const code = written.filter((file) => /\.(ts|mts|js|mjs|cjs)$/.test(file));
     expect(code.filter((file) => !/^([a-z0-9-]+\/)+[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(file))).toEqual([]);
+  });
+
+  it('are sources: a compiled file beside one would be loaded in its place', () => {
+    expect(written.filter((file) => /\.(js|d\.ts|map)$/.test(file))).toEqual([]);
   });
 });

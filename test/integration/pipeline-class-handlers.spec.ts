@@ -5,6 +5,9 @@ import {
   UseInterceptors,
   type CanActivate,
   type NestInterceptor,
+  type OnModuleDestroy,
+  type OnModuleInit,
+  type Type,
 } from '@nestjs/common';
 import {
   MessageFilter,
@@ -52,6 +55,30 @@ describe('a handler written as a class', () => {
       this.index.rebuilt.push([content, context.fingerprint, context.constructor.name]);
     }
   }
+
+  it.each([
+    ['a controller', (handler: Type) => ({ controllers: [handler], providers: [] })],
+    ['a provider', (handler: Type) => ({ controllers: [], providers: [handler] })],
+  ])('lives once when it is listed as %s: each lifecycle hook is called once', async (_where, listed) => {
+    const hooks: string[] = [];
+    const { queue, options } = ownQueue();
+    @MessageHandler('command', 'hooked')
+    class HookedHandler implements Handler, OnModuleInit, OnModuleDestroy {
+      readonly handled = new Inbox<unknown>();
+      onModuleInit = (): number => hooks.push('init');
+      onModuleDestroy = (): number => hooks.push('destroy');
+
+      call(content: unknown): void {
+        this.handled.push(content);
+      }
+    }
+    const { controllers, providers } = listed(HookedHandler);
+    const { app } = await world.receive(controllers, { options, extra: { providers } });
+    world.peer.publish('', queue, command('hooked', 1));
+    await app.get(HookedHandler).handled.take(1);
+    await app.close();
+    expect(hooks).toEqual(['init', 'destroy']);
+  });
 
   it.each([
     ['a controller', [ReindexHandler], [Index]],

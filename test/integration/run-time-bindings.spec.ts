@@ -238,7 +238,7 @@ describe('queueUnbind at run time', () => {
     await consumer.queueBind(headers, queue, '', undefined, { 'x-match': 'all', tenant: 'eu' });
     await consumer.queueBind(headers, queue, '', undefined, { 'x-match': 'all', tenant: 'us' });
 
-    await consumer.queueUnbind(headers, queue, '', { 'x-match': 'all', tenant: 'eu' });
+    await consumer.queueUnbind(headers, queue, '', undefined, { 'x-match': 'all', tenant: 'eu' });
     for (const tenant of ['eu', 'us'])
       world.peer.publish(headers.name, '', command('go', tenant), { headers: { tenant } });
 

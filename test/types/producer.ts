@@ -117,6 +117,9 @@ export const queueOnly = async (echo: ProducerOf<EchoProducer>): Promise<void> =
   const replies = await open.rpcSum(5, 6);
   expectType<RpcResult<number>[]>()(await replies.take(2, 500));
   for await (const reply of replies) expectType<RpcResult<number>>()(reply);
+  expectType<Promise<ReplyQueue<number>>>()(open.with({ timeoutMs: 100 }).rpcSum(5, 6));
+  expectType<ReplyQueue<number>>()(await open.rpc<number>('sum', {}));
+  expectType<Promise<RpcResult<number>>>()(open.with({ queueOnly: false }).rpcSum(1, 2));
 };
 
 export const results = (result: RpcResult<number>): number | string => {

@@ -1,6 +1,7 @@
 import { ConnectionError, TopologyError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
 import type { Attachment } from './attachment.js';
+import { Attachments } from './attachments.js';
 import { delayMs, type Backoff } from './backoff.js';
 import { deferred } from './deferred.js';
 import { pause } from './pause.js';
@@ -26,10 +27,9 @@ export interface SupervisorOptions {
  */
 export class Supervisor {
   readonly #options: SupervisorOptions;
-  readonly #attachments = new Set<Attachment>();
-  readonly #reattaching = new Set<Attachment>();
-  /** Lost their channel while the connection was being restored. */
-  readonly #unsettled = new Set<Attachment>();
+  readonly #attachments = new Attachments();
+  /** Being put back after the loss of their channel, and on which link. */
+  readonly #reattaching = new Map<Attachment, Link>();
   readonly #listeners = new Set<(state: ConnectionState) => void>();
   readonly #stop = new AbortController();
   #state: ConnectionState = { kind: 'idle' };
@@ -96,33 +96,30 @@ export class Supervisor {
     this.#attachments.delete(attachment);
   }
 
-  /** Puts one attachment back that lost its channel while the link lives on; retries until it is in place or removed. */
+  /**
+   * Puts one attachment back that lost its channel while the link lives on, until it is in place or removed. While the
+   * whole connection is being restored, it is restored once more before that counts as ready.
+   */
   async reattach(attachment: Attachment): Promise<void> {
+    this.#attachments.misplace(attachment);
     const { link } = this;
-    // While the whole connection is being restored, it is restored once more before that counts as ready.
-    if (link === undefined) this.#unsettled.add(attachment);
-    if (link === undefined || this.#reattaching.has(attachment)) return;
-    this.#reattaching.add(attachment);
-    try {
-      await this.#reattachTo(link, attachment);
-    } finally {
-      this.#reattaching.delete(attachment);
-    }
+    // Who is at it already on this link sees that there is more to do.
+    if (link === undefined || this.#reattaching.get(attachment) === link) return;
+    this.#reattaching.set(attachment, link);
+    await this.#reattachTo(link, attachment);
+    if (this.#reattaching.get(attachment) === link) this.#reattaching.delete(attachment);
   }
 
   async #reattachTo(link: Link, attachment: Attachment): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
-      await pause(delayMs(this.#options.backoff, attempt, this.#options.random()), this.#stop.signal);
+    const { backoff, random, observer } = this.#options;
+    for (let attempt = 1; !this.#attachments.isInPlace(attachment); attempt += 1) {
+      await pause(delayMs(backoff, attempt, random()), this.#stop.signal);
       // A newer link has restored it with everything else.
       if (this.link !== link || !this.#attachments.has(attachment)) return;
       try {
-        return await attachment.restore(link);
+        await this.#attachments.restore(link, attachment);
       } catch (error) {
-        this.#options.observer({
-          kind: 'internal.failure',
-          where: 'restoring a consumer or publisher',
-          error,
-        });
+        observer({ kind: 'internal.failure', where: 'restoring a consumer or publisher', error });
       }
     }
   }
@@ -140,9 +137,8 @@ export class Supervisor {
     // A handshake with a silent peer can not be interrupted; whatever still opens is closed by `#open`.
     if (this.#running) await settleWithin(this.#running, CLOSE_LIMIT_MS);
     // First, so that those who wait hear that it was us, not that a channel ended.
-    for (const attachment of this.#attachments) attachment.lost(closedError());
+    this.#attachments.lost(closedError());
     await link?.close();
-    this.#attachments.clear();
     this.#become({ kind: 'closed' });
     this.#listeners.clear();
   }
@@ -192,7 +188,9 @@ export class Supervisor {
     link.onBlocked((reason) => this.#onBlocked(link, reason));
     try {
       this.#throwIfClosed();
-      await this.#restoreOrDie(link, death.promise);
+      this.#attachments.reset();
+      // Until nothing is missing at the very moment in which the link becomes the current one.
+      while (this.#attachments.missing()) await this.#restoreOrDie(link, death.promise);
       this.#throwIfClosed();
     } catch (error) {
       await link.close();
@@ -208,7 +206,7 @@ export class Supervisor {
 
   /** When a refusal has ended the connection, it explains more than the connection's end. */
   async #restoreOrDie(link: Link, death: Promise<never>): Promise<void> {
-    const restoring = this.#restoreAll(link);
+    const restoring = this.#attachments.restoreAll(link);
     try {
       await Promise.race([restoring, death]);
     } catch (error) {
@@ -221,19 +219,9 @@ export class Supervisor {
     }
   }
 
-  /** In the order of attaching; those that are added meanwhile are restored too. */
-  async #restoreAll(link: Link): Promise<void> {
-    this.#unsettled.clear();
-    for (const attachment of this.#attachments) await attachment.restore(link);
-    for (const attachment of this.#unsettled) {
-      this.#unsettled.delete(attachment);
-      await attachment.restore(link);
-    }
-  }
-
   async #restoreOn(link: Link, attachment: Attachment): Promise<void> {
     try {
-      await attachment.restore(link);
+      await this.#attachments.restore(link, attachment);
     } catch (error) {
       // When the link died meanwhile, the next one restores it with all others.
       if (this.link === link || error instanceof TopologyError) throw error;
@@ -262,7 +250,7 @@ export class Supervisor {
     const { observer, role } = this.#options;
     const reason = error ?? new ConnectionError('CONNECTION_LOST', `the connection to ${link.address} ended`);
     observer({ kind: 'connection.lost', role, address: link.address, error });
-    for (const attachment of this.#attachments) attachment.lost(reason);
+    this.#attachments.lost(reason);
     this.#start().catch(() => undefined);
   }
 

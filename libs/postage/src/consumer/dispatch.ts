@@ -25,6 +25,7 @@ export interface DispatcherOptions {
 /** From a delivery to its settlement: decode, find the handlers, filter, run, answer. Never rejects. */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
+  #unhandledCount = 0;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -162,7 +163,13 @@ export class Dispatcher {
     }
   }
 
+  /** Messages and rpcs that no handler was for. */
+  get unhandled(): number {
+    return this.#unhandledCount;
+  }
+
   #unhandled(delivery: Delivery, body: MessageBody): void {
+    this.#unhandledCount += 1;
     this.#options.observer({ kind: 'message.unhandled', at: this.#facts(delivery), message: factsOf(body) });
   }
 

@@ -1,5 +1,5 @@
 import type { PostageConnection } from '../connection/connection.js';
-import { InvalidOptionError } from '../errors.js';
+import { ConnectionError, InvalidOptionError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
 import { mergeTopologies, topologyOf, type Eqk } from '../topology/binding.js';
 import type { Compatibility, QueueFlags } from '../topology/queue.js';
@@ -32,6 +32,8 @@ export interface ConsumerSnapshot {
   readonly queue: string;
   readonly attached: boolean;
   readonly inFlight: number;
+  /** Messages and rpcs that no handler was for, since the start. */
+  readonly unhandled: number;
 }
 
 /**
@@ -45,6 +47,7 @@ export class GenericConsumer {
   /** The queues of handlers that belong to no processor. */
   readonly #own: { readonly label: string; eqk: Eqk };
   readonly #subscriptions = new Map<string, Subscription>();
+  readonly #dispatchers = new Map<string, Dispatcher>();
   /** Bound before the start: put in place with it. */
   readonly #early: (() => Promise<void>)[] = [];
   #started: Promise<void> | undefined;
@@ -110,6 +113,8 @@ export class GenericConsumer {
     const eqk: Eqk = [[exchange, [args === undefined ? [spec, key] : [spec, key, args]]]];
     const topology = topologyOf(eqk, this.#options);
     const bind = (): Promise<void> => this.#bind(queue, topology, flags !== undefined);
+    if (this.#drained)
+      throw new ConnectionError('CONNECTION_CLOSED', 'the consumer is closing: it binds nothing any more');
     if (this.#started === undefined) this.#early.push(bind);
     else await this.#started.then(bind);
   }
@@ -134,8 +139,18 @@ export class GenericConsumer {
     }
   }
 
-  /** Removes a binding at run time; the queue stays and is consumed further. */
-  async queueUnbind(exchange: Exchange, queue: string, key: string, args: AmqpTable = {}): Promise<void> {
+  /**
+   * Removes a binding at run time; the queue stays and is consumed further.
+   * @param _flags as `queueBind` takes them; a queue that exists keeps its own
+   * @param args the arguments that the binding was made with
+   */
+  async queueUnbind(
+    exchange: Exchange,
+    queue: string,
+    key: string,
+    _flags?: QueueFlags,
+    args: AmqpTable = {},
+  ): Promise<void> {
     const subscription = this.#subscriptions.get(queue);
     if (!subscription) {
       throw new InvalidOptionError(
@@ -152,6 +167,7 @@ export class GenericConsumer {
       queue,
       attached,
       inFlight,
+      unhandled: this.#dispatchers.get(queue)?.unhandled ?? 0,
     }));
   }
 
@@ -177,6 +193,7 @@ export class GenericConsumer {
       debug,
       toFailure,
     });
+    this.#dispatchers.set(queue.name, dispatcher);
     return new Subscription({
       queue: queue.name,
       topology,

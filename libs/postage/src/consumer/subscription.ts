@@ -2,7 +2,8 @@ import type { Declarations } from '../connection/declarations.js';
 import type { ChannelPort, Delivery, Link } from '../connection/port.js';
 import type { Attachment } from '../connection/attachment.js';
 import type { Supervisor } from '../connection/supervisor.js';
-import { ConnectionError } from '../errors.js';
+import { settleWithin } from '../connection/settle-within.js';
+import { BrokerError, ConnectionError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
 import type { Binding, Topology } from '../topology/types.js';
 import { LiveTopology } from './live-topology.js';
@@ -31,7 +32,10 @@ export class Subscription implements Attachment {
   readonly #topology: LiveTopology;
   #channel: ChannelPort | undefined;
   #consumerTag: string | undefined;
+  #restoring: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
+  /** Came while draining: returned to the queue once there is no consumer any more. */
+  readonly #unstarted: Delivery[] = [];
 
   constructor(options: SubscriptionOptions) {
     this.queue = options.queue;
@@ -58,15 +62,30 @@ export class Subscription implements Attachment {
   }
 
   /** Declare, bind, qos, consume: all of it, on every new connection. */
-  async restore(link: Link): Promise<void> {
+  restore(link: Link): Promise<void> {
+    this.#restoring = this.#restore(link);
+    return this.#restoring;
+  }
+
+  async #restore(link: Link): Promise<void> {
     const { declarations, prefetch, observer, queue } = this.#options;
     this.#forget();
     await declarations.ensure(this.#topology.whole);
+    if (this.#draining) return;
     const channel = await link.openChannel();
     this.#channel = channel;
     channel.onClosed((error) => this.#onChannelClosed(channel, error));
     await channel.prefetch(prefetch);
-    this.#consumerTag = await channel.consume(queue, (delivery) => this.#onDelivery(channel, delivery));
+    // A drain waits for this to end, and closes the channel.
+    if (this.#draining) return;
+    const consumerTag = await channel.consume(queue, (delivery) => this.#onDelivery(channel, delivery));
+    if (this.#channel !== channel) {
+      throw new ConnectionError(
+        'CONNECTION_LOST',
+        `the consumer of queue "${queue}" ended as soon as it began`,
+      );
+    }
+    this.#consumerTag = consumerTag;
     observer({ kind: 'consumer.attached', queue, prefetch });
   }
 
@@ -101,8 +120,7 @@ export class Subscription implements Attachment {
       try {
         return await operation();
       } catch (error) {
-        const passing = error instanceof ConnectionError && !error.permanent;
-        if (!passing || attempt === MAX_ATTEMPTS) throw error;
+        if (!isPassing(error) || attempt === MAX_ATTEMPTS) throw error;
       }
     }
   }
@@ -114,33 +132,35 @@ export class Subscription implements Attachment {
   }
 
   async #drain(limitMs: number): Promise<void> {
+    const endMs = performance.now() + limitMs;
+    const leftMs = (): number => Math.max(0, endMs - performance.now());
     this.#options.supervisor.detach(this);
+    // A consumer that is just being started must be stopped, too.
+    if (this.#restoring) await settleWithin(this.#restoring, leftMs());
     const channel = this.#channel;
     const consumerTag = this.#consumerTag;
     this.#consumerTag = undefined;
-    // A channel that died meanwhile has no consumer to cancel.
-    if (consumerTag !== undefined) await channel?.cancel(consumerTag).catch(() => undefined);
-    await this.#finishRunning(limitMs);
+    // A peer that does not answer must not keep us; a channel that died meanwhile has no consumer to cancel.
+    if (channel && consumerTag !== undefined) await settleWithin(channel.cancel(consumerTag), leftMs());
+    // Not before: as long as there is a consumer, the broker would hand them out again and again.
+    for (const { deliveryTag } of this.#unstarted.splice(0)) channel?.reject(deliveryTag, true);
+    await this.#finishRunning(leftMs());
     await channel?.close();
   }
 
   async #finishRunning(limitMs: number): Promise<void> {
+    await settleWithin(Promise.all(this.#inFlight), limitMs);
     if (this.#inFlight.size === 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<'late'>((resolve) => {
-      timer = setTimeout(resolve, limitMs, 'late');
-    });
-    const result = await Promise.race([Promise.all(this.#inFlight), limit]);
-    clearTimeout(timer);
-    if (result === 'late') {
-      const text = `queue "${this.queue}": ${this.#inFlight.size} handler(s) still ran after ${limitMs} ms; their messages go back to the queue`;
-      this.#options.observer({ kind: 'warning', text });
-    }
+    const text = `queue "${this.queue}": ${this.#inFlight.size} handler(s) still run at the end of the drain timeout; their messages go back to the queue`;
+    this.#options.observer({ kind: 'warning', text });
   }
 
   #onDelivery(channel: ChannelPort, delivery: Delivery | null): void {
     if (delivery === null) return this.#onCancelled(channel);
-    if (this.#draining) return channel.reject(delivery.deliveryTag, true);
+    if (this.#draining) {
+      this.#unstarted.push(delivery);
+      return;
+    }
     const work = this.#options.handle(delivery).then(
       (settlement) => settle(channel, delivery, settlement),
       (error: unknown) => {
@@ -184,6 +204,11 @@ export class Subscription implements Attachment {
     this.#consumerTag = undefined;
   }
 }
+
+/** The connection went away: a broker that refuses says so with a code. */
+const isPassing = (error: unknown): boolean =>
+  (error instanceof ConnectionError && !error.permanent) ||
+  (error instanceof BrokerError && error.amqpCode === undefined);
 
 /** On the channel it came from: after a reconnect the broker has redelivered it, and this is a no-op. */
 const settle = (channel: ChannelPort, { deliveryTag }: Delivery, settlement: Settlement): void => {

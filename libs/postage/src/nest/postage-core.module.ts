@@ -90,10 +90,20 @@ const listAsControllers = (modules: ModulesContainer): void => {
       const { metatype } = wrapper;
       if (typeof metatype !== 'function' || controllers.has(token)) continue;
       if (isHandlerClass(metatype) || processorOf(metatype) !== undefined)
-        controllers.set(token, wrapper as never);
+        controllers.set(token, withoutHooks(wrapper) as never);
     }
   }
 };
+
+/**
+ * The same wrapper for all that looks for handlers, but none of its instances for the lifecycle hooks: Nest has called
+ * them among the providers, and would call them again.
+ */
+const withoutHooks = (wrapper: object): object =>
+  Object.create(wrapper, {
+    isTransient: { value: true },
+    getStaticTransientInstances: { value: () => [] },
+  }) as object;
 
 /** Handlers of Nest's own decorators would otherwise answer every error with "Internal server error". */
 const noteErrors = (modules: ModulesContainer): void => {

@@ -176,10 +176,19 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
         } catch (error) {
           reject(error);
         } finally {
-          this.onProcessingEndHook?.(this.transportId, context);
+          this.#endHook(context);
         }
       });
     });
+  }
+
+  /** Nobody waits for it: what it throws would end the process. */
+  #endHook(context: PostageContext): void {
+    try {
+      this.onProcessingEndHook?.(this.transportId, context);
+    } catch (error) {
+      this.#messaging.observer({ kind: 'internal.failure', where: "Nest's processing end hook", error });
+    }
   }
 }
 

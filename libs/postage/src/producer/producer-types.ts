@@ -1,5 +1,6 @@
 import type { Message, RpcCommand } from '../wire/message.js';
 import type { RpcResult } from '../wire/rpc-result.js';
+import type { CallOptions } from './call-options.js';
 import type { ReplyQueue } from './reply-queue.js';
 
 /** The arguments of a command: none for `void`, an optional one where undefined is allowed, else exactly one. */
@@ -34,9 +35,17 @@ type BuiltRpcs<P> = {
 /** A producer as its users see it: with the methods that its builders give it. A misspelt name does not compile. */
 export type ProducerOf<P> = P & BuiltMessages<P> & BuiltRpcs<P>;
 
+/** What is another on a queue-only producer than on an ordinary one, beside its own rpc methods. */
+interface QueueOnlyCalls<P> {
+  /** Back to the producer whose rpcs wait for their reply. */
+  with(options: CallOptions & { readonly queueOnly: false }): P;
+  with(options: CallOptions): QueueOnly<P>;
+  rpc<V = unknown>(name: string, parameters?: unknown): Promise<ReplyQueue<V>>;
+}
+
 /** The same producer after `with({ queueOnly: true })`: its rpcs hand back their reply queue. */
-export type QueueOnly<P> = {
-  readonly [K in keyof P]: K extends `rpc${string}`
+export type QueueOnly<P> = QueueOnlyCalls<P> & {
+  readonly [K in Exclude<keyof P, keyof QueueOnlyCalls<P>>]: K extends `rpc${string}`
     ? P[K] extends (...args: infer A) => Promise<RpcResult<infer V>>
       ? (...args: A) => Promise<ReplyQueue<V>>
       : P[K]

@@ -71,14 +71,9 @@ export class ReplyPool implements Attachment {
 
   /** Waits for a queue: a connection, and room below the cap; the caller gives up through the signal. */
   async acquire(signal: AbortSignal): Promise<ReplyAddress> {
-    this.#attached ??= this.#supervisor.attach(this);
-    try {
-      await raceAbort(this.#attached, signal);
-      await raceAbort(this.#supervisor.ready(), signal);
-    } catch (error) {
-      if (!signal.aborted) this.#attached = undefined;
-      throw error;
-    }
+    this.#attached ??= this.#attach();
+    await raceAbort(this.#attached, signal);
+    await raceAbort(this.#supervisor.ready(), signal);
     return this.tryAcquire() ?? this.#wait(signal);
   }
 
@@ -95,6 +90,24 @@ export class ReplyPool implements Attachment {
   /** Deletes a queue that no call will use again. When the channel is gone, so is the queue. */
   #retire(address: ReplyAddress): void {
     this.#channel?.deleteQueue(address.name).catch(() => undefined);
+  }
+
+  async #attach(): Promise<void> {
+    try {
+      await this.#supervisor.attach(this);
+    } catch (error) {
+      this.#attached = undefined;
+      throw error;
+    }
+  }
+
+  /** The broker deleted a queue: nobody can be answered there any more. */
+  #drop(address: ReplyAddress): void {
+    const index = this.#free.indexOf(address);
+    if (index >= 0) this.#free.splice(index, 1);
+    this.#used.delete(address);
+    address.onLost?.(new ConnectionError('CONNECTION_LOST', `the reply queue "${address.name}" was deleted`));
+    this.#serveWaiters();
   }
 
   /** A free queue, if there is one right now. */
@@ -140,14 +153,14 @@ export class ReplyPool implements Attachment {
     if (!channel) return;
     this.#opening += 1;
     try {
-      const address = await openReplyQueue(channel);
+      const address = await openReplyQueue(channel, (deleted) => this.#drop(deleted));
       if (this.#channel === channel) this.#free.push(address);
     } catch (error) {
       // The channel's end is handled by its listener; a refusal is for those who wait.
       if (channel.isOpen) this.#rejectWaiters(error instanceof Error ? error : new Error(String(error)));
     } finally {
       this.#opening -= 1;
-      if (this.#channel === channel) this.#serveWaiters();
+      this.#serveWaiters();
     }
   }
 
@@ -158,7 +171,10 @@ export class ReplyPool implements Attachment {
   }
 }
 
-const openReplyQueue = async (channel: ChannelPort): Promise<ReplyAddress> => {
+const openReplyQueue = async (
+  channel: ChannelPort,
+  onDeleted: (address: ReplyAddress) => void,
+): Promise<ReplyAddress> => {
   const flags = {
     durable: false,
     exclusive: true,
@@ -171,7 +187,7 @@ const openReplyQueue = async (channel: ChannelPort): Promise<ReplyAddress> => {
   // A delivery outside a call is a late reply; `onReply` is gone by then and nobody is misled.
   const onDelivery = (delivery: Delivery | null): void => {
     if (delivery) address.onReply?.(delivery);
-    else address.onLost?.(new ConnectionError('CONNECTION_LOST', `the reply queue "${queue}" was deleted`));
+    else onDeleted(address);
   };
   await channel.consume(queue, onDelivery, { noAck: true, exclusive: true });
   return address;

@@ -84,8 +84,14 @@ export class RpcCaller {
       if (isReplyTo(messageId, delivery)) onReply(delivery);
       else this.#onStranger(address, delivery);
     };
+    let lost: Error | undefined;
+    address.onLost = (error) => {
+      lost = error;
+    };
     try {
       await this.#publish(request, { address, messageId, expirationMs: undefined });
+      // Replies to a queue that is gone come to nobody.
+      if (lost) throw lostReplyPath(lost);
     } catch (error) {
       this.pool.release(address, false);
       throw error;
@@ -123,12 +129,13 @@ export class RpcCaller {
     const onAbort = (): void =>
       reject(new PublishError('ABORTED', request.target, { cause: request.signal?.reason }));
     request.signal?.addEventListener('abort', onAbort, { once: true });
-    const timer = setTimeout(resolve, request.timeoutMs, 'timeout');
     const attempt = { address, messageId, expirationMs: request.timeoutMs };
     this.#publish(request, attempt).catch((error: unknown) => {
       // Sent, but not confirmed: the reply may come all the same.
       if (!(error instanceof PublishError && error.code === 'OUTCOME_UNKNOWN')) reject(error);
     });
+    // After the publish has set its own: where nothing could be sent, that is what the caller hears, not a timeout.
+    const timer = setTimeout(resolve, request.timeoutMs, 'timeout');
     try {
       return await promise;
     } finally {

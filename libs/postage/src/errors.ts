@@ -176,6 +176,10 @@ const PUBLISH_PROBLEMS: Readonly<Record<PublishErrorCode, string>> = {
   ABORTED: 'the caller aborted it',
 };
 
+/** Without it "no connection" would leave out the address and what was wrong with it. */
+const whyNotConnected = (code: PublishErrorCode, cause: unknown): string =>
+  code === 'NOT_CONNECTED' && cause instanceof Error ? ` (${cause.message})` : '';
+
 /** A message did not reach a queue, or not surely: `code` tells which. */
 export class PublishError extends PostageError implements PublishTarget {
   override readonly name = 'PublishError';
@@ -190,7 +194,7 @@ export class PublishError extends PostageError implements PublishTarget {
   ) {
     super(
       code,
-      `message to exchange "${target.exchange}" with key "${target.routingKey}": ${PUBLISH_PROBLEMS[code]}`,
+      `message to exchange "${target.exchange}" with key "${target.routingKey}": ${PUBLISH_PROBLEMS[code]}${whyNotConnected(code, options?.cause)}`,
       options,
     );
     this.exchange = target.exchange;

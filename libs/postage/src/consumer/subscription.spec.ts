@@ -90,7 +90,8 @@ describe('Subscription', () => {
     const { connection, subscriptions, change } = subscribe(driver, ['q']);
     await subscriptions[0]?.start();
     cancelFirst();
-    while (count < 3 || subscriptions[0]?.attached !== true) await change();
+    const isBack = (): boolean => count >= 3 && subscriptions[0]?.attached === true;
+    while (!isBack()) await change();
     expect(consumersOf(broker, 'q')).toBe(1);
     await connection.close();
   });

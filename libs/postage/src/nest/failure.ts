@@ -2,6 +2,7 @@ import { HttpException } from '@nestjs/common';
 import { RpcException } from '@nestjs/microservices';
 import { isRecord } from '../wire/body.js';
 import { MessageResultError, MessageResultException } from '../wire/message.js';
+import { describeThrown } from '../wire/thrown.js';
 import type { ErrorSlot } from './raw-error.js';
 
 const NEST_UNKNOWN = 'Internal server error';
@@ -52,4 +53,10 @@ const messageOf = (error: string | object): string => {
   } catch {
     return 'the error can not be shown as JSON';
   }
+};
+
+/** For logs: its class and what is wrong, as the caller of an rpc would be told. Never a stack. */
+export const describeError = (error: unknown): string => {
+  const { name, message } = describeThrown(error);
+  return `${name}: ${error instanceof HttpException ? httpMessage(error) : message}`;
 };

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { Logger } from '@nestjs/common';
 import type { DeliveryFacts, MessageFacts, Observer, PostageEvent } from '../observability/observer.js';
-import { describeThrown } from '../wire/thrown.js';
+import { describeError } from './failure.js';
 
 type Level = 'log' | 'warn' | 'error' | 'debug';
 
@@ -73,7 +73,7 @@ const describeMessage = (event: PostageEvent): { level: Level; text: string } | 
     case 'handler.failed':
       return line(
         'error',
-        `${event.handler} failed on ${what(event.message)}: ${describeError(event.error)} (${where(event.at)})`,
+        `${event.handler} failed on ${what(event.message)}, which is ${event.message.category === 'rpc' ? 'answered' : 'rejected'}: ${describeError(event.error)} (${where(event.at)})`,
       );
     case 'message.sent':
       return line(
@@ -118,9 +118,3 @@ const what = ({ category, type, name, fingerprint }: MessageFacts): string =>
 
 const show = (value: unknown): string =>
   inspect(value, { depth: 6, breakLength: Infinity, maxStringLength: 2_000, maxArrayLength: 50 });
-
-/** Its class and message, as a caller would be told. */
-const describeError = (error: unknown): string => {
-  const { name, message } = describeThrown(error);
-  return `${name}: ${message}`;
-};

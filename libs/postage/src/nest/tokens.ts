@@ -10,7 +10,9 @@ const named = (what: string, name: string | undefined): string =>
   `postage ${what}${name === undefined ? '' : ` (${name})`}`;
 
 export const optionsToken = (name?: string): string => named('options', name);
-export const messagingToken = (name?: string): string => named('messaging', name);
+/** Nest shows it to whoever forgot the import. */
+export const messagingToken = (name?: string): string =>
+  name === undefined ? 'PostageModule.forRoot()' : `PostageModule.forRoot({ name: "${name}" })`;
 export const serverToken = (name?: string): string => named('server', name);
 
 /** The unnamed connection's services are injected by their class, those of a named one by these tokens. */

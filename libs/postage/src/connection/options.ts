@@ -42,7 +42,8 @@ const DEFAULTS = {
   heartbeatSeconds: 15,
   connectTimeoutMs: 10_000,
 } as const;
-const KNOWN = new Set([
+/** The names of all connection options. */
+export const CONNECTION_OPTIONS = [
   'url',
   'urls',
   'host',
@@ -53,7 +54,9 @@ const KNOWN = new Set([
   'tls',
   'heartbeatSeconds',
   'connectTimeoutMs',
-]);
+] as const satisfies readonly (keyof ConnectionOptions)[];
+
+const KNOWN = new Set<string>(CONNECTION_OPTIONS);
 
 /**
  * Options, environment and defaults as one complete answer. `warn` hears of deprecated variables.

@@ -1,26 +1,13 @@
 import { InvalidOptionError } from '../errors.js';
-import type { ConnectionOptions } from '../connection/options.js';
+import { CONNECTION_OPTIONS } from '../connection/options.js';
 import type { PostageOptions, PostageServerOptions } from './postage.options.js';
-
-const CONNECTION_FIELDS = [
-  'url',
-  'urls',
-  'host',
-  'port',
-  'user',
-  'password',
-  'vhost',
-  'tls',
-  'heartbeatSeconds',
-  'connectTimeoutMs',
-] as const satisfies readonly (keyof ConnectionOptions)[];
 
 /** Gathers connection fields that stand beside the other options. @throws {InvalidOptionError} they stand in both places */
 export const splitConnection = (options: PostageServerOptions): PostageOptions => {
   const beside: Record<string, unknown> = {};
   const rest: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(options)) {
-    const isConnection = (CONNECTION_FIELDS as readonly string[]).includes(key);
+    const isConnection = (CONNECTION_OPTIONS as readonly string[]).includes(key);
     if (value !== undefined) (isConnection ? beside : rest)[key] = value;
   }
   const [first] = Object.keys(beside);

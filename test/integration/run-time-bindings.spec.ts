@@ -232,6 +232,14 @@ describe('queueUnbind at run time', () => {
     expect((await heard.take(3)).map(([, , parameters]) => parameters)).toEqual([1, 2, 3]);
   });
 
+  it('ends with the consumer: one that is closing binds nothing any more', async () => {
+    const { queue, consumer } = await listener();
+    await consumer.drain();
+    await expect(consumer.queueBind(world.exchange('direct'), queue, 'late')).rejects.toMatchObject({
+      code: 'CONNECTION_CLOSED',
+    });
+  });
+
   it('of a binding with arguments names them', async () => {
     const { queue, heard, consumer } = await listener();
     const headers = world.exchange('headers');

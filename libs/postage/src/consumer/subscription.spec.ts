@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { PostageConnection } from '../connection/connection.js';
 import type { ChannelPort, Driver, Link } from '../connection/port.js';
+import type { PostageEvent } from '../observability/observer.js';
 import { MemoryBroker } from '../testing/memory-broker.js';
 import { topologyOf } from '../topology/binding.js';
 import { defineExchange } from '../topology/exchange.js';
@@ -34,7 +35,11 @@ const interceptConsume = (
 
 const subscribe = (driver: Driver, queues: readonly string[]) => {
   const changes: (() => void)[] = [];
-  const observer = (): void => changes.splice(0).forEach((tell) => tell());
+  const told: string[] = [];
+  const observer = ({ kind }: PostageEvent): void => {
+    told.push(kind);
+    changes.splice(0).forEach((tell) => tell());
+  };
   const connection = new PostageConnection({ driver, name: 'x', reconnect: { initialDelayMs: 1 }, observer });
   const subscriptions = queues.map(
     (queue) =>
@@ -50,7 +55,7 @@ const subscribe = (driver: Driver, queues: readonly string[]) => {
   );
   /** Waits for the next thing that happens. */
   const change = (): Promise<void> => new Promise((resolve) => changes.push(resolve));
-  return { connection, subscriptions, change };
+  return { connection, subscriptions, change, told };
 };
 
 const consumersOf = (broker: MemoryBroker, queue: string): number =>
@@ -87,12 +92,27 @@ describe('Subscription', () => {
       if (count === 2) onDelivery(null);
       return tag;
     });
-    const { connection, subscriptions, change } = subscribe(driver, ['q']);
+    const { connection, subscriptions, change, told } = subscribe(driver, ['q']);
     await subscriptions[0]?.start();
     cancelFirst();
     const isBack = (): boolean => count >= 3 && subscriptions[0]?.attached === true;
     while (!isBack()) await change();
     expect(consumersOf(broker, 'q')).toBe(1);
+    // The second consumer ended as it began: nobody is told that it was there.
+    expect(told.filter((kind) => kind === 'consumer.attached')).toHaveLength(2);
+    await connection.close();
+  });
+
+  it('is bound on the next connection when the present one goes away under a run-time binding', async () => {
+    const broker = new MemoryBroker();
+    const { connection, subscriptions } = subscribe(broker, ['q']);
+    await subscriptions[0]?.start();
+    const bound = subscriptions[0]?.extend({ ...topologyOf([[Work, [['q', 'late']]]]), queues: [] });
+    // The bind is on its way: its answer never comes.
+    broker.disconnectAll();
+    await bound;
+    const keys = broker.snapshot().bindings.map(({ key }) => key);
+    expect([keys.includes('late'), subscriptions[0]?.attached]).toEqual([true, true]);
     await connection.close();
   });
 

@@ -7,6 +7,8 @@ import { deadLetterCirclesContract } from './parts/dead-letter-circles.contract.
 import { deadLetteringContract } from './parts/dead-lettering.contract.js';
 import { declaringContract } from './parts/declaring.contract.js';
 import { detoursContract } from './parts/detours.contract.js';
+import { directReplyAddressesContract } from './parts/direct-reply-addresses.contract.js';
+import { directReplyToContract } from './parts/direct-reply-to.contract.js';
 import { expiringContract } from './parts/expiring.contract.js';
 import { lifetimeContract } from './parts/lifetime.contract.js';
 import { limitsContract } from './parts/limits.contract.js';
@@ -34,6 +36,8 @@ const PARTS = [
   expiringContract,
   deadLetteringContract,
   deadLetterCirclesContract,
+  directReplyToContract,
+  directReplyAddressesContract,
 ];
 
 /** What every `Driver` promises, checked on RabbitMQ and on `MemoryBroker` alike. */

@@ -22,9 +22,9 @@ const warn: ErrorReport = (error) => {
 };
 
 /**
- * RabbitMQ in memory, for tests: exchanges, queues, confirms, redelivery, dead-lettering and expiration as RabbitMQ has
- * them, in the process of the test and without a network. One instance is one virtual host; several applications may
- * connect to it. The contract suite in `test/contract` runs on it and on RabbitMQ alike.
+ * RabbitMQ in memory, for tests: exchanges, queues, confirms, redelivery, dead-lettering, expiration and direct replies as
+ * RabbitMQ has them, in the process of the test and without a network. One instance is one virtual host; several
+ * applications may connect to it. The contract suite in `test/contract` runs on it and on RabbitMQ alike.
  *
  * @example
  * const broker = new MemoryBroker();

@@ -18,6 +18,7 @@ import { Listeners } from './listeners.js';
 import { acceptMessage } from './message.js';
 import { PendingAnswers } from './pending-answers.js';
 import { PublishWindow } from './publish-window.js';
+import { internalError } from './refusals.js';
 import { endSessions, Session } from './session.js';
 
 const NACKED: PublishFailure = { kind: 'nacked' };
@@ -197,8 +198,7 @@ export class MemoryChannel implements ChannelPort {
     try {
       work(this.session);
     } catch (error) {
-      const refusal =
-        error instanceof BrokerError ? error : new BrokerError(541, 'INTERNAL_ERROR', { cause: error });
+      const refusal = error instanceof BrokerError ? error : internalError(error);
       refuse?.(refusal);
       this.#carrier.refused(this, refusal);
     }

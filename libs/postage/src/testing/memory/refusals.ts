@@ -39,6 +39,9 @@ export const unknownExchangeType = (type: string): BrokerError =>
 export const notImplemented = (text: string): BrokerError =>
   new BrokerError(540, `NOT_IMPLEMENTED - ${text}`);
 
+export const internalError = (cause?: unknown): BrokerError =>
+  new BrokerError(541, 'INTERNAL_ERROR', { cause });
+
 const CONNECTION_EXCEPTIONS = new Set([320, 402, 501, 502, 503, 504, 505, 530, 540, 541]);
 
 export const endsConnection = ({ amqpCode }: BrokerError): boolean =>

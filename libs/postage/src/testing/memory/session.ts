@@ -1,11 +1,14 @@
 import type { ConsumeOptions, Delivery, QueueStatus, ReturnedMessage } from '../../connection/port.js';
 import type { Binding, Queue } from '../../topology/types.js';
 import type { Consumer } from './consumers.js';
+import { firstDelivery, queueDelivery } from './delivery.js';
 import type { MemoryQueue } from './memory-queue.js';
 import { copyProperties, type BrokerMessage } from './message.js';
 import { requireValidProperties } from './publish-checks.js';
 import type { QueuedMessage } from './ready-messages.js';
 import { exclusiveUse, notFound } from './refusals.js';
+import { isReplyName, REPLY_TO } from './reply-addresses.js';
+import { ReplyConsumer } from './reply-consumer.js';
 import { UnackedDeliveries } from './unacked-deliveries.js';
 import { generatedName, type Vhost } from './vhost.js';
 
@@ -24,6 +27,7 @@ export class Session {
   readonly #client: SessionClient;
   readonly #unacked = new UnackedDeliveries();
   readonly #consumers = new Map<string, Consumer>();
+  readonly #replies: ReplyConsumer;
   #lastQueue = '';
   #prefetch = 0;
 
@@ -32,16 +36,21 @@ export class Session {
     this.vhost = vhost;
     this.#owner = owner;
     this.#client = client;
+    this.#replies = new ReplyConsumer(vhost.replies);
   }
 
   assertQueue(queue: Queue): QueueStatus {
-    const status = this.vhost.declareQueue(queue, this.#owner);
+    const status = isReplyName(queue.name)
+      ? this.#replies.status(queue.name)
+      : this.vhost.declareQueue(queue, this.#owner);
     this.#lastQueue = status.queue;
     return status;
   }
 
   checkQueue(name: string): QueueStatus {
-    const status = this.vhost.requireQueue(name, this.#owner).touch();
+    const status = isReplyName(name)
+      ? this.#replies.status(name)
+      : this.vhost.requireQueue(name, this.#owner).touch();
     this.#lastQueue = name;
     return status;
   }
@@ -62,29 +71,12 @@ export class Session {
     this.#prefetch = count;
   }
 
-  /** @throws {BrokerError} 403 taken by an exclusive consumer, 404, 405 */
+  /** @throws {BrokerError} 403 taken by an exclusive consumer, 404, 405, 406 direct replies */
   consume(name: string, options: ConsumeOptions): string {
-    const queue = this.vhost.requireQueue(this.#named(name), this.#owner);
-    const { noAck = false, exclusive = false } = options;
-    const taken = queue.consumers.exclusive || (exclusive && queue.consumers.size > 0);
-    if (taken || (exclusive && queue.settings.singleActiveConsumer)) throw exclusiveUse(queue.name);
     const tag = generatedName('amq.ctag');
-    const priority = options.arguments?.['x-priority'];
-    const consumer: Consumer = {
-      tag,
-      queue,
-      noAck,
-      exclusive,
-      prefetch: this.#prefetch,
-      priority: typeof priority === 'number' ? priority : 0,
-      unacked: 0,
-      deliver: (entry) => this.#deliver(consumer, entry),
-      cancelled: () => {
-        this.#consumers.delete(tag);
-        this.#client.cancelled(tag);
-      },
-    };
-    this.#consumers.set(tag, consumer);
+    const named = this.#named(name);
+    if (named === REPLY_TO) this.#consumeReplies(tag, options);
+    else this.#consumeQueue(tag, this.vhost.requireQueue(named, this.#owner), options);
     return tag;
   }
 
@@ -97,6 +89,7 @@ export class Session {
   }
 
   cancel(consumerTag: string): void {
+    this.#replies.cancel(consumerTag);
     const consumer = this.#consumers.get(consumerTag);
     if (consumer === undefined) return;
     this.#consumers.delete(consumerTag);
@@ -105,7 +98,8 @@ export class Session {
   }
 
   /** Whether the message was taken; one that no queue takes counts as taken, after it was returned. */
-  publish(message: BrokerMessage, mandatory: boolean): boolean {
+  publish(published: BrokerMessage, mandatory: boolean): boolean {
+    const message = this.#replies.addressed(published);
     requireValidProperties(message);
     const { routed, accepted } = this.vhost.publish(message);
     if (mandatory && !routed) {
@@ -133,6 +127,7 @@ export class Session {
   /** Ends the channel: its consumers go, what they had not settled goes back. The queues concerned still have to settle. */
   release(): Iterable<MemoryQueue> {
     this.open = false;
+    this.#replies.end();
     const concerned = new Set<MemoryQueue>();
     for (const consumer of this.#consumers.values()) {
       consumer.queue.consumers.remove(consumer);
@@ -146,9 +141,37 @@ export class Session {
     return concerned;
   }
 
+  #consumeReplies(tag: string, { noAck = false }: ConsumeOptions): void {
+    this.#replies.start(tag, noAck, (message) => {
+      this.#client.delivered(tag, firstDelivery(this.#unacked.nextTag, message));
+    });
+  }
+
+  #consumeQueue(tag: string, queue: MemoryQueue, options: ConsumeOptions): void {
+    const { noAck = false, exclusive = false } = options;
+    const taken = queue.consumers.exclusive || (exclusive && queue.consumers.size > 0);
+    if (taken || (exclusive && queue.settings.singleActiveConsumer)) throw exclusiveUse(queue.name);
+    const priority = options.arguments?.['x-priority'];
+    const consumer: Consumer = {
+      tag,
+      queue,
+      noAck,
+      exclusive,
+      prefetch: this.#prefetch,
+      priority: typeof priority === 'number' ? priority : 0,
+      unacked: 0,
+      deliver: (entry) => this.#deliver(consumer, entry),
+      cancelled: () => {
+        this.#consumers.delete(tag);
+        this.#client.cancelled(tag);
+      },
+    };
+    this.#consumers.set(tag, consumer);
+  }
+
   #deliver(consumer: Consumer, entry: QueuedMessage): void {
     const deliveryTag = this.#unacked.add(consumer, entry);
-    this.#client.delivered(consumer.tag, toDelivery(deliveryTag, consumer.queue, entry));
+    this.#client.delivered(consumer.tag, queueDelivery(deliveryTag, consumer.queue, entry));
   }
 
   /** An empty name stands for the queue last declared on this channel. */
@@ -166,23 +189,4 @@ export const endSessions = (sessions: Iterable<Session>): void => {
     if (session.open) for (const queue of session.release()) concerned.add(queue);
   }
   for (const queue of concerned) queue.settle();
-};
-
-const toDelivery = (
-  deliveryTag: number,
-  queue: MemoryQueue,
-  { message, returns }: QueuedMessage,
-): Delivery => {
-  const properties = copyProperties(message.properties);
-  const counted = queue.settings.quorum && returns > 0;
-  return {
-    deliveryTag,
-    redelivered: returns > 0,
-    exchange: message.exchange,
-    routingKey: message.routingKey,
-    content: Buffer.from(message.content),
-    properties: counted
-      ? { ...properties, headers: { ...properties.headers, 'x-delivery-count': returns } }
-      : properties,
-  };
 };

@@ -13,6 +13,11 @@ export class UnackedDeliveries {
   readonly #byTag = new Map<number, Unacked>();
   #lastTag = 0;
 
+  /** A direct reply bears it, without using it up. */
+  get nextTag(): number {
+    return this.#lastTag + 1;
+  }
+
   /** Returns the delivery tag; without acks there is nothing to remember. */
   add(consumer: Consumer, entry: QueuedMessage): number {
     this.#lastTag += 1;

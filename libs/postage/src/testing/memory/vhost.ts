@@ -8,6 +8,7 @@ import { Exchanges } from './exchanges.js';
 import { MemoryQueue, type QueueHost } from './memory-queue.js';
 import type { BrokerMessage } from './message.js';
 import { accessRefused, exchangeRef, lockedQueue, noExchange, noQueue, reservedName } from './refusals.js';
+import { ReplyAddresses } from './reply-addresses.js';
 
 /** What became of a published message. */
 export interface Routing {
@@ -22,6 +23,7 @@ export class Vhost implements QueueHost {
   readonly deadlines: Deadlines;
   readonly exchanges = new Exchanges();
   readonly queues = new Map<string, MemoryQueue>();
+  readonly replies = new ReplyAddresses();
 
   constructor(deadlines: Deadlines) {
     this.deadlines = deadlines;
@@ -126,6 +128,8 @@ export class Vhost implements QueueHost {
   /** Undefined: there is no such exchange. The default exchange leads to the queue that has the key for its name. */
   #route(message: BrokerMessage): Iterable<MemoryQueue> | undefined {
     if (message.exchange === '') {
+      // On the way, for they count as no queue: a mandatory reply is returned although it is delivered.
+      this.replies.deliver(message);
       const named = message.keys.map((key) => this.queues.get(key));
       return new Set(named.filter((queue) => queue !== undefined));
     }

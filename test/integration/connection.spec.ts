@@ -110,6 +110,9 @@ describe('connections', () => {
 
     await startWorker();
     await jobs.rpcDouble(1);
+    const replies = await jobs.with({ queueOnly: true }).rpcDouble(1);
+    await replies.take(1, 10_000);
+    replies.close();
     await eventually(async () => {
       const names = (await connections()).map(({ client_properties: properties }) =>
         String(properties['connection_name']),

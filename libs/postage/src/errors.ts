@@ -12,6 +12,7 @@
  *   ├── PublishError                 a message did not (surely) reach a queue             see PublishErrorCode
  *   ├── PublishErrors                a message to several couples failed at several of them   the first one's
  *   ├── RpcTimeoutError              no answer in time                                    RPC_TIMEOUT
+ *   ├── CallAbandonedError           to a handler: its caller does not wait any more      CALL_ABANDONED
  *   ├── RemoteError                  the replier answered with an error                   REMOTE_ERROR
  *   └── RemoteException              the replier answered with an exception               REMOTE_EXCEPTION
  */
@@ -31,6 +32,7 @@ export type PostageErrorCode =
   | ConnectionErrorCode
   | PublishErrorCode
   | 'RPC_TIMEOUT'
+  | 'CALL_ABANDONED'
   | 'REMOTE_ERROR'
   | 'REMOTE_EXCEPTION';
 
@@ -220,18 +222,31 @@ export class PublishErrors extends PostageError {
 export interface RpcTimeoutFacts extends PublishTarget {
   readonly type: string;
   readonly command: string;
+  /** How often it was sent; 0 when all the time went by before it could be sent. */
   readonly attempts: number;
   readonly elapsedMs: number;
+  /** More than that there was no reply, if there is more to say. */
+  readonly reason?: string | undefined;
 }
 
 /** No answer to an rpc within its timeout, retries included. */
 export class RpcTimeoutError extends PostageError {
   override readonly name = 'RpcTimeoutError';
   constructor(readonly facts: RpcTimeoutFacts) {
+    const { type, command, exchange, routingKey, attempts, elapsedMs, reason } = facts;
+    const why = reason === undefined ? '' : `: ${reason}`;
     super(
       'RPC_TIMEOUT',
-      `no reply to ${facts.type} "${facts.command}" (exchange "${facts.exchange}", key "${facts.routingKey}") after ${facts.attempts} attempt(s) in ${facts.elapsedMs} ms`,
+      `no reply to ${type} "${command}" (exchange "${exchange}", key "${routingKey}") after ${attempts} attempt(s) in ${elapsedMs} ms${why}`,
     );
+  }
+}
+
+/** The reason of `context.signal` when the caller's deadline has passed: nobody waits for the answer any more. */
+export class CallAbandonedError extends PostageError {
+  override readonly name = 'CallAbandonedError';
+  constructor() {
+    super('CALL_ABANDONED', 'the deadline of the call has passed: its caller does not wait any more');
   }
 }
 
@@ -242,6 +257,8 @@ export class RemoteError extends PostageError {
     message: string,
     /** The replier's fingerprint, `{}` when it sent none (as Python Postage does). */
     readonly fingerprint: Readonly<Record<string, unknown>> = {},
+    /** The class name of the refusal over there, for example `NotFoundException`; undefined when the replier did not tell. */
+    readonly remoteName?: string | undefined,
   ) {
     super('REMOTE_ERROR', message);
   }

@@ -1,5 +1,6 @@
 export {
   BrokerError,
+  CallAbandonedError,
   ConnectionError,
   DuplicateHandlerError,
   EncodingError,
@@ -74,13 +75,20 @@ export type {
 export type { Blocked, ConnectionState } from './connection/state.js';
 
 export type { CallOptions } from './producer/call-options.js';
+export { Gathering } from './producer/gathering.js';
+export type { GatherOptions } from './producer/gathering.js';
 export { GenericProducer } from './producer/generic-producer.js';
 export type { MessageMethod, ProducerOf, QueueOnly, RpcMethod } from './producer/producer-types.js';
+export type { RemoteErrorDefinition, RemoteFailure } from './producer/remote-errors.js';
 export { ReplyQueue } from './producer/reply-queue.js';
+export { RpcCaller } from './producer/rpc-caller.js';
+export type { RpcSnapshot } from './producer/rpc-caller.js';
 
+export type { CallAnswer, CallClaim, CallStore } from './consumer/call-store.js';
 export { GenericConsumer } from './consumer/generic-consumer.js';
 export type { ConsumerSnapshot } from './consumer/generic-consumer.js';
 export type { ReplyFunction } from './consumer/invocation.js';
+export type { RecentCallsOptions } from './consumer/recent-calls-options.js';
 
 export {
   MessageFilter,

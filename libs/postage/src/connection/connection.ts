@@ -31,9 +31,9 @@ export interface ConnectionSnapshot {
  * @see https://www.rabbitmq.com/docs/connections and https://www.rabbitmq.com/docs/alarms
  */
 export class PostageConnection {
+  readonly publishing: Supervisor;
   readonly consuming: Supervisor;
   readonly consumingDeclarations = new Declarations();
-  readonly #publishing: Supervisor;
   readonly #publisher: Publisher;
   #closed: Promise<void> | undefined;
 
@@ -47,17 +47,17 @@ export class PostageConnection {
         observer: options.observer ?? silent,
         random: options.random ?? Math.random,
       });
-    this.#publishing = supervise('publish');
+    this.publishing = supervise('publish');
     this.consuming = supervise('consume');
     const declarations = new Declarations();
-    this.#publishing.preset(declarations);
+    this.publishing.preset(declarations);
     this.consuming.preset(this.consumingDeclarations);
-    this.#publisher = new Publisher(this.#publishing, declarations);
+    this.#publisher = new Publisher(this.publishing, declarations);
   }
 
   get snapshot(): ConnectionSnapshot {
     return {
-      publishing: this.#publishing.state,
+      publishing: this.publishing.state,
       consuming: this.consuming.state,
       pendingPublishes: this.#publisher.pending,
     };
@@ -66,7 +66,7 @@ export class PostageConnection {
   /** Calls the listener on every change of either connection; returns the way to stop that. */
   onChange(listener: (snapshot: ConnectionSnapshot) => void): () => void {
     const notify = (): void => listener(this.snapshot);
-    const stops = [this.#publishing.onState(notify), this.consuming.onState(notify)];
+    const stops = [this.publishing.onState(notify), this.consuming.onState(notify)];
     return () => stops.forEach((stop) => stop());
   }
 
@@ -77,7 +77,7 @@ export class PostageConnection {
 
   /** Opens the publishing connection ahead of the first publish. */
   async connectPublisher(): Promise<void> {
-    await this.#publishing.ready();
+    await this.publishing.ready();
   }
 
   /** Waits for outstanding confirms, then closes both connections. Idempotent; never rejects. */
@@ -89,7 +89,7 @@ export class PostageConnection {
   async #close(): Promise<void> {
     // Replies of handlers still go out while the consumers' connection is closing.
     await this.consuming.close();
-    if (this.#publishing.state.kind === 'ready') await this.#publisher.flush();
-    await this.#publishing.close();
+    if (this.publishing.state.kind === 'ready') await this.#publisher.flush();
+    await this.publishing.close();
   }
 }

@@ -10,6 +10,8 @@ export interface PublishRequest {
   /** Limit for all of it: connecting, declaring, sending, the broker's confirm. */
   readonly deadlineMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** Asked before the message leaves: false when nobody cares any more, and it fails as ABORTED. @default always true */
+  readonly isWanted?: (() => boolean) | undefined;
 }
 
 /** One publish on its way: settles exactly once, and its timer and listener go with it. */

@@ -141,6 +141,10 @@ export class Publisher implements Attachment {
         if (!this.#mayWrite(first) && !(await this.#prepare(first))) break;
         // It may have settled while it waited, and left the line.
         if (first !== this.#line[0]) continue;
+        if (first.request.isWanted?.() === false) {
+          first.fail('ABORTED');
+          continue;
+        }
         if (!this.#mayWrite(first)) break;
         this.#line.shift();
         this.#write(first);

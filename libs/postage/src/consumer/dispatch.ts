@@ -1,25 +1,26 @@
+import { CALL_HEADERS } from '../connection/call-headers.js';
+import { Causation, causedBy } from '../connection/causation.js';
 import type { Delivery } from '../connection/port.js';
-import type { DeliveryFacts, MessageFacts, Observer } from '../observability/observer.js';
-import { describeName, type MessageBody } from '../wire/body.js';
+import type { MessageBody } from '../wire/body.js';
 import type { Codec } from '../wire/codec.js';
 import { MessageResultException } from '../wire/message.js';
-import { applyFilters } from './filters.js';
-import { describePattern, type Handler, type HandlerTable } from './handlers.js';
-import type { AnyResult, ReplyFunction } from './invocation.js';
+import { CallSignal, type CallSignalOptions } from './call-signal.js';
+import { filterBody } from './filters.js';
+import type { Handler, HandlerTable } from './handlers.js';
+import type { Occasion } from './invocation.js';
 import { settlementOf, type HandlerOutcome, type Settlement } from './outcome.js';
-import { toResult, type Replier } from './replier.js';
+import type { Reporter } from './reporter.js';
+import type { RpcDispatcher } from './rpc-dispatch.js';
 
 export interface DispatcherOptions {
   readonly queue: string;
-  /** Exclusive to this process: another member of the same address may have the handler that this one lacks. */
-  readonly isPrivate: boolean;
   readonly table: HandlerTable;
   readonly codec: Codec;
-  readonly replier: Replier;
-  readonly observer: Observer;
+  readonly rpc: RpcDispatcher;
+  readonly reporter: Reporter;
   readonly debug: boolean;
-  /** What a failed handler's caller is told. */
-  readonly toFailure: (error: unknown) => AnyResult;
+  /** The connection that answers go out on. */
+  readonly publishing: CallSignalOptions['publishing'];
 }
 
 /** From a delivery to its settlement: decode, find the handlers, filter, run, answer. Never rejects. */
@@ -31,15 +32,20 @@ export class Dispatcher {
     this.#options = options;
   }
 
+  /** Messages and rpcs that no handler was for. */
+  get unhandled(): number {
+    return this.#unhandledCount;
+  }
+
   async handle(delivery: Delivery): Promise<Settlement> {
     const body = this.#decode(delivery);
     if (body instanceof Error) return this.#malformed(delivery, body);
-    const { observer, debug, table } = this.#options;
-    if (debug) observer({ kind: 'message.received', at: this.#facts(delivery), body });
+    const { reporter, debug, table } = this.#options;
+    if (debug) reporter.event({ kind: 'message.received', at: reporter.at(delivery), body });
     const handlers = table.find(body.category, body.type, body.name);
-    return body.category === 'rpc'
-      ? this.#handleRpc(delivery, body, handlers[0])
-      : this.#handleMessage(delivery, body, handlers);
+    const [handler] = handlers;
+    if (handler === undefined) return this.#unhandled(delivery, body);
+    return this.#run(delivery, body, body.category === 'rpc' ? [handler] : handlers);
   }
 
   #decode({ content, properties }: Delivery): MessageBody | Error {
@@ -51,154 +57,67 @@ export class Dispatcher {
   }
 
   async #malformed(delivery: Delivery, error: Error): Promise<Settlement> {
-    this.#options.observer({ kind: 'message.malformed', at: this.#facts(delivery), error });
-    await this.#answerUnlessPrivate(delivery, MessageResultException.from(error));
+    const { reporter, rpc } = this.#options;
+    reporter.event({ kind: 'message.malformed', at: reporter.at(delivery), error });
+    await rpc.refuse(delivery, MessageResultException.from(error));
     return 'reject';
   }
 
-  async #handleMessage(
-    delivery: Delivery,
-    body: MessageBody,
-    handlers: readonly Handler[],
-  ): Promise<Settlement> {
-    if (handlers.length === 0) {
-      this.#unhandled(delivery, body);
-      return 'ack';
+  async #unhandled(delivery: Delivery, body: MessageBody): Promise<Settlement> {
+    this.#unhandledCount += 1;
+    this.#options.reporter.unhandled(delivery, body);
+    if (body.category === 'rpc') await this.#options.rpc.refuseUnhandled(delivery, body);
+    return 'ack';
+  }
+
+  async #run(delivery: Delivery, body: MessageBody, handlers: readonly Handler[]): Promise<Settlement> {
+    const isRpc = body.category === 'rpc';
+    const { publishing } = this.#options;
+    const call = new CallSignal({ remainingMs: remainingMsOf(delivery), publishing, isRpc });
+    const occasion: Occasion = { delivery, cause: new Causation(delivery.properties), call };
+    try {
+      return await causedBy(occasion.cause, () =>
+        isRpc ? this.#answer(occasion, body, handlers) : this.#handleAll(occasion, body, handlers),
+      );
+    } finally {
+      call.end();
     }
+  }
+
+  async #answer(occasion: Occasion, body: MessageBody, [handler]: readonly Handler[]): Promise<Settlement> {
+    if (handler) await this.#options.rpc.handle(occasion, body, handler);
+    return 'ack';
+  }
+
+  async #handleAll(occasion: Occasion, body: MessageBody, handlers: readonly Handler[]): Promise<Settlement> {
     // The last handler may have the original: only those before it need a copy.
     const runs = handlers.map((handler, index) =>
-      this.#runHandler(delivery, index === handlers.length - 1 ? body : structuredClone(body), handler),
+      this.#runHandler(occasion, index === handlers.length - 1 ? body : structuredClone(body), handler),
     );
     return settlementOf(await Promise.all(runs));
   }
 
-  async #runHandler(delivery: Delivery, body: MessageBody, handler: Handler): Promise<HandlerOutcome> {
-    const filtered = await this.#filter(delivery, body, handler);
-    if ('refusal' in filtered) return 'filtered';
+  async #runHandler(occasion: Occasion, body: MessageBody, handler: Handler): Promise<HandlerOutcome> {
+    const { delivery } = occasion;
+    const { reporter, queue } = this.#options;
+    const filtered = await filterBody(body, handler.filters);
+    if (!('body' in filtered)) {
+      reporter.failure('message.filtered', { delivery, body, handler, error: filtered.refusal });
+      return 'filtered';
+    }
     try {
       const reply = (): void => undefined;
-      await handler.invoke({ body: filtered.body, delivery, queue: this.#options.queue, reply });
+      await handler.invoke({ ...occasion, body: filtered.body, queue, reply });
       return 'handled';
     } catch (error) {
-      this.#failed({ delivery, body, handler, error });
+      reporter.failure('handler.failed', { delivery, body, handler, error });
       return 'failed';
     }
   }
-
-  async #handleRpc(delivery: Delivery, body: MessageBody, handler: Handler | undefined): Promise<Settlement> {
-    if (handler === undefined) {
-      this.#unhandled(delivery, body);
-      const pattern = { category: body.category, type: body.type, name: describeName(body.name) };
-      await this.#answerUnlessPrivate(
-        delivery,
-        new MessageResultException('NoHandlerError', `nobody handles ${describePattern(pattern)}`),
-      );
-      return 'ack';
-    }
-    const filtered = await this.#filter(delivery, body, handler);
-    if ('refusal' in filtered) {
-      await this.#answerUnlessPrivate(delivery, MessageResultException.from(filtered.refusal));
-      return 'ack';
-    }
-    await this.#runRpc(delivery, filtered.body, handler);
-    return 'ack';
-  }
-
-  /** The first answer counts, whether it comes through the reply function or as the handler's result. */
-  async #runRpc(delivery: Delivery, body: MessageBody, handler: Handler): Promise<void> {
-    let answered: Promise<void> | undefined;
-    const reply: ReplyFunction = (result) => {
-      if (answered)
-        this.#options.observer({
-          kind: 'reply.repeated',
-          at: this.#facts(delivery),
-          message: factsOf(body),
-          handler: handler.label,
-        });
-      else answered = this.#answer(delivery, toResult(result));
-    };
-    try {
-      const value = await handler.invoke({ body, delivery, queue: this.#options.queue, reply });
-      if (answered === undefined)
-        reply(handler.repliesItself && value === undefined ? noReply(handler) : value);
-    } catch (error) {
-      this.#failed({ delivery, body, handler, error });
-      // After an answer there is nobody left to tell.
-      if (answered === undefined) reply(this.#options.toFailure(error));
-    }
-    await answered;
-  }
-
-  async #filter(
-    delivery: Delivery,
-    body: MessageBody,
-    handler: Handler,
-  ): Promise<{ body: MessageBody } | { refusal: unknown }> {
-    if (handler.filters.length === 0) return { body };
-    try {
-      return { body: { ...body, content: await applyFilters(handler.filters, body.content) } };
-    } catch (error) {
-      const [at, message] = [this.#facts(delivery), factsOf(body)];
-      this.#options.observer({ kind: 'message.filtered', at, message, handler: handler.label, error });
-      return { refusal: error };
-    }
-  }
-
-  /**
-   * On a private queue that a fan-out key leads to, another member may have the handler, or the encoder: one that has
-   * none keeps quiet, or its refusal would be the first reply. A message to the queue by its own name was meant for this
-   * process alone.
-   */
-  async #answerUnlessPrivate(delivery: Delivery, result: AnyResult): Promise<void> {
-    if (this.#options.isPrivate && delivery.exchange !== '') return;
-    await this.#answer(delivery, result);
-  }
-
-  async #answer(delivery: Delivery, result: AnyResult): Promise<void> {
-    try {
-      const error = await this.#options.replier.reply(delivery, result);
-      if (error) this.#options.observer({ kind: 'reply.unencodable', at: this.#facts(delivery), error });
-    } catch (error) {
-      this.#options.observer({ kind: 'reply.undeliverable', at: this.#facts(delivery), error });
-    }
-  }
-
-  /** Messages and rpcs that no handler was for. */
-  get unhandled(): number {
-    return this.#unhandledCount;
-  }
-
-  #unhandled(delivery: Delivery, body: MessageBody): void {
-    this.#unhandledCount += 1;
-    this.#options.observer({ kind: 'message.unhandled', at: this.#facts(delivery), message: factsOf(body) });
-  }
-
-  #failed({ delivery, body, handler, error }: Failure): void {
-    const [at, message] = [this.#facts(delivery), factsOf(body)];
-    this.#options.observer({ kind: 'handler.failed', at, message, handler: handler.label, error });
-  }
-
-  #facts({ exchange, routingKey, redelivered, content }: Delivery): DeliveryFacts {
-    return { queue: this.#options.queue, exchange, routingKey, redelivered, sizeBytes: content.length };
-  }
 }
 
-interface Failure {
-  readonly delivery: Delivery;
-  readonly body: MessageBody;
-  readonly handler: Handler;
-  readonly error: unknown;
-}
-
-const factsOf = ({ category, type, name, fingerprint }: MessageBody): MessageFacts => ({
-  category,
-  type,
-  name,
-  fingerprint,
-});
-
-const noReply = ({ label }: Handler): MessageResultException =>
-  new MessageResultException(
-    'NoReplyError',
-    `${label} ended without calling its reply function and returned nothing`,
-  );
+/** Any sender can write anything. */
+const remainingMsOf = ({ properties: { headers } }: Delivery): number | undefined => {
+  const value = headers?.[CALL_HEADERS.remainingMs];
+  return typeof value === 'number' && value > 0 ? value : undefined;
+};

@@ -1,3 +1,5 @@
+import type { MessageBody } from '../wire/body.js';
+
 /** A filter with the further arguments it was registered with. */
 export interface BoundFilter {
   /**
@@ -20,4 +22,16 @@ export const applyFilters = async (
   }
   // A filter's word is final: what it returns is the content from here on, whatever it is.
   return current as Readonly<Record<string, unknown>>;
+};
+
+/** The body as a handler gets it, or what a filter threw. */
+export type Filtered = { readonly body: MessageBody } | { readonly refusal: unknown };
+
+export const filterBody = async (body: MessageBody, filters: readonly BoundFilter[]): Promise<Filtered> => {
+  if (filters.length === 0) return { body };
+  try {
+    return { body: { ...body, content: await applyFilters(filters, body.content) } };
+  } catch (refusal) {
+    return { refusal };
+  }
 };

@@ -6,11 +6,16 @@ import type { Compatibility, QueueFlags } from '../topology/queue.js';
 import type { AmqpTable, Binding, Exchange, Topology } from '../topology/types.js';
 import type { Codec } from '../wire/codec.js';
 import type { FingerprintDict } from '../wire/fingerprint.js';
+import { CallMemory } from './call-memory.js';
 import { Dispatcher } from './dispatch.js';
 import { HandlerTable, type Handler } from './handlers.js';
 import type { AnyResult } from './invocation.js';
 import { planQueues, type ProcessorScope, type QueuePlan, type ScopedHandler } from './queue-plan.js';
+import { RecentCalls } from './recent-calls.js';
+import type { RecentCallsSettings } from './recent-calls-options.js';
 import { Replier } from './replier.js';
+import { Reporter } from './reporter.js';
+import { RpcDispatcher } from './rpc-dispatch.js';
 import { Subscription } from './subscription.js';
 
 export interface GenericConsumerOptions {
@@ -25,6 +30,8 @@ export interface GenericConsumerOptions {
   readonly drainTimeoutMs: number;
   /** What the caller of a failed rpc handler is told. */
   readonly toFailure: (error: unknown) => AnyResult;
+  /** How repeated calls are known again; `false`: not at all. */
+  readonly recentCalls: RecentCallsSettings | false;
 }
 
 /** One consumed queue, as a snapshot shows it. */
@@ -42,6 +49,7 @@ export interface ConsumerSnapshot {
 export class GenericConsumer {
   readonly #options: GenericConsumerOptions;
   readonly #replier: Replier;
+  readonly #memory: CallMemory | undefined;
   readonly #handlers: ScopedHandler[] = [];
   readonly #scopes = new Set<ProcessorScope>();
   /** The queues of handlers that belong to no processor. */
@@ -56,6 +64,7 @@ export class GenericConsumer {
   constructor(options: GenericConsumerOptions) {
     this.#options = options;
     this.#replier = new Replier(options);
+    this.#memory = memoryOf(options);
     this.#own = { label: 'the server', eqk: [] };
     this.#scopes.add(this.#own);
   }
@@ -181,18 +190,10 @@ export class GenericConsumer {
     return this.#drained;
   }
 
-  #subscription({ queue, topology, prefetch, handlers }: QueuePlan): Subscription {
-    const { connection, codec, observer, debug, toFailure } = this.#options;
-    const dispatcher = new Dispatcher({
-      queue: queue.name,
-      isPrivate: queue.exclusive,
-      table: new HandlerTable(handlers),
-      codec,
-      replier: this.#replier,
-      observer,
-      debug,
-      toFailure,
-    });
+  #subscription(plan: QueuePlan): Subscription {
+    const { queue, topology, prefetch } = plan;
+    const { connection, observer } = this.#options;
+    const dispatcher = this.#dispatcher(plan);
     this.#dispatchers.set(queue.name, dispatcher);
     return new Subscription({
       queue: queue.name,
@@ -202,6 +203,23 @@ export class GenericConsumer {
       declarations: connection.consumingDeclarations,
       observer,
       handle: (delivery) => dispatcher.handle(delivery),
+    });
+  }
+
+  #dispatcher({ queue: { name: queue, exclusive: isPrivate }, handlers }: QueuePlan): Dispatcher {
+    const { connection, codec, observer, debug, toFailure } = this.#options;
+    const reporter = new Reporter(queue, observer);
+    const [replier, memory] = [this.#replier, this.#memory];
+    const rpc = new RpcDispatcher({ queue, isPrivate, replier, reporter, memory, toFailure });
+    const { publishing } = connection;
+    return new Dispatcher({
+      queue,
+      table: new HandlerTable(handlers),
+      codec,
+      rpc,
+      reporter,
+      debug,
+      publishing,
     });
   }
 
@@ -215,3 +233,11 @@ export class GenericConsumer {
     this.#options.observer({ kind: 'warning', text });
   }
 }
+
+const memoryOf = ({ recentCalls, observer }: GenericConsumerOptions): CallMemory | undefined => {
+  if (recentCalls === false) return undefined;
+  const { store, maxAgeMs } = recentCalls;
+  const onStoreError = (error: unknown): void =>
+    observer({ kind: 'internal.failure', where: 'the store of recent calls', error });
+  return new CallMemory({ recent: new RecentCalls(recentCalls), store, maxAgeMs, onStoreError });
+};

@@ -1,16 +1,20 @@
 import { randomUUID } from 'node:crypto';
+import { CALL_HEADERS } from '../connection/call-headers.js';
 import type { PostageConnection } from '../connection/connection.js';
-import type { Delivery } from '../connection/port.js';
+import type { Delivery, MessageProperties } from '../connection/port.js';
 import { EMPTY_TOPOLOGY } from '../topology/binding.js';
 import type { Observer } from '../observability/observer.js';
 import type { MessageBody } from '../wire/body.js';
 import type { Codec } from '../wire/codec.js';
 import type { FingerprintDict } from '../wire/fingerprint.js';
 import { Message, MessageResult, MessageResultError, MessageResultException } from '../wire/message.js';
+import type { CallAnswer } from './call-store.js';
 import type { AnyResult } from './invocation.js';
 
 /** A caller's patience is not known to a replier; a reply that can not be sent for this long is given up. */
 const REPLY_DEADLINE_MS = 30_000;
+/** @see https://www.rabbitmq.com/docs/direct-reply-to */
+const DIRECT_REPLY = 'amq.rabbitmq.reply-to.';
 
 export interface ReplierOptions {
   readonly connection: PostageConnection;
@@ -18,6 +22,14 @@ export interface ReplierOptions {
   readonly fingerprint: FingerprintDict;
   readonly observer: Observer;
   readonly debug: boolean;
+}
+
+/** An answer, ready to be sent. */
+export interface EncodedAnswer extends CallAnswer {
+  /** For debugging; unknown where only the bytes of an earlier answer are at hand. */
+  readonly body?: MessageBody | undefined;
+  /** Why the result could not be encoded; this is the answer then. */
+  readonly failure?: Error | undefined;
 }
 
 /** Sends replies: to the default exchange, with the request's `reply_to` as key, and its correlation id when it had one. */
@@ -28,58 +40,57 @@ export class Replier {
     this.#options = options;
   }
 
+  /** What the caller can read: in its own encoding. A result that can not be encoded is answered as the exception that this is. */
+  encode(request: Delivery, result: AnyResult): EncodedAnswer {
+    const codec = this.#options.codec.forReplyTo(request.properties.contentType);
+    const { contentType } = codec;
+    const { fingerprint } = this.#options;
+    const body = { ...result.body, fingerprint };
+    const errorName = result instanceof MessageResultError ? result.errorName : undefined;
+    try {
+      return { content: codec.encode(body), contentType, errorName, body };
+    } catch (error) {
+      const failure = error instanceof Error ? error : new Error(String(error));
+      const instead = { ...MessageResultException.from(failure).body, fingerprint };
+      return { content: codec.encode(instead), contentType, body: instead, failure };
+    }
+  }
+
   /**
-   * Resolves once the broker has the reply; with an error when the result could not be encoded, and that was the answer.
+   * Resolves once the broker has the reply; at once where nobody wants one.
    * @throws {PublishError} UNROUTABLE: the caller's queue is gone, it does not wait any more
    */
-  async reply(request: Delivery, result: AnyResult): Promise<Error | undefined> {
-    const { replyTo, correlationId } = request.properties;
-    if (replyTo === undefined) return undefined;
-    const { connection, fingerprint, observer, debug } = this.#options;
-    const body = { ...result.body, fingerprint };
-    const { content, contentType, sent, failure } = this.#encode(request, body);
-    const properties = {
-      contentType,
-      deliveryMode: 1,
-      ...(correlationId === undefined ? {} : { correlationId }),
-    };
-    // Finds a reply again that the broker returns.
-    const messageId = randomUUID();
-    if (debug) observer({ kind: 'message.sent', exchange: '', routingKey: replyTo, body: sent });
+  async send(request: Delivery, answer: EncodedAnswer): Promise<void> {
+    const { replyTo } = request.properties;
+    if (replyTo === undefined) return;
+    const { connection, observer, debug } = this.#options;
+    if (debug) observer({ kind: 'message.sent', exchange: '', routingKey: replyTo, body: answer.body });
     await connection.publish({
       message: {
         exchange: '',
         routingKey: replyTo,
-        content,
-        properties: { ...properties, messageId },
-        mandatory: true,
+        content: answer.content,
+        properties: propertiesOf(request, answer),
+        // The broker returns direct replies as unroutable, and delivers them all the same.
+        mandatory: !replyTo.startsWith(DIRECT_REPLY),
       },
       topology: EMPTY_TOPOLOGY,
       deadlineMs: REPLY_DEADLINE_MS,
     });
-    return failure;
-  }
-
-  /** A result that can not be encoded is answered as the exception that this is. */
-  #encode(request: Delivery, body: MessageBody): EncodedReply {
-    const codec = this.#options.codec.forReplyTo(request.properties.contentType);
-    const { contentType } = codec;
-    try {
-      return { content: codec.encode(body), contentType, sent: body, failure: undefined };
-    } catch (error) {
-      const failure = error instanceof Error ? error : new Error(String(error));
-      const sent = { ...MessageResultException.from(failure).body, fingerprint: this.#options.fingerprint };
-      return { content: codec.encode(sent), contentType, sent, failure };
-    }
   }
 }
 
-interface EncodedReply {
-  readonly content: Buffer;
-  readonly contentType: string;
-  readonly sent: MessageBody;
-  readonly failure: Error | undefined;
-}
+const propertiesOf = (
+  { properties: { correlationId } }: Delivery,
+  { contentType, errorName }: CallAnswer,
+): MessageProperties => ({
+  contentType,
+  deliveryMode: 1,
+  // Finds a reply again that the broker returns.
+  messageId: randomUUID(),
+  ...(correlationId === undefined ? {} : { correlationId }),
+  ...(errorName === undefined ? {} : { headers: { [CALL_HEADERS.errorName]: errorName } }),
+});
 
 /** What a handler returned or replied with, as a result message. */
 export const toResult = (value: unknown): AnyResult => {

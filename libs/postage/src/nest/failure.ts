@@ -30,11 +30,14 @@ export const originalError = (failure: unknown, { error }: ErrorSlot): unknown =
  */
 export const toFailure = (failure: unknown): MessageResultError | MessageResultException => {
   if (failure instanceof MessageResultError || failure instanceof MessageResultException) return failure;
-  if (failure instanceof HttpException) return new MessageResultError(httpMessage(failure));
-  if (failure instanceof RpcException) return new MessageResultError(messageOf(failure.getError()));
+  if (failure instanceof HttpException) return new MessageResultError(httpMessage(failure), nameOf(failure));
+  if (failure instanceof RpcException)
+    return new MessageResultError(messageOf(failure.getError()), nameOf(failure));
   if (isRecord(failure) && !(failure instanceof Error)) return new MessageResultError(messageOf(failure));
   return MessageResultException.from(failure);
 };
+
+const nameOf = (error: Error): string => describeThrown(error).name;
 
 /** ValidationPipe puts what is wrong into its response, not into the message of the error. */
 const httpMessage = (error: HttpException): string => {

@@ -5,8 +5,11 @@ import { resolveConnection, type ConnectionOptions } from '../connection/options
 import type { Driver } from '../connection/port.js';
 import { GenericConsumer } from '../consumer/generic-consumer.js';
 import { checkPrefetch } from '../consumer/queue-plan.js';
+import { resolveRecentCalls } from '../consumer/recent-calls-options.js';
 import { InvalidOptionError } from '../errors.js';
 import { combine, guarded, silent, type Observer } from '../observability/observer.js';
+import { checkDuration } from '../producer/call-options.js';
+import { RemoteErrors } from '../producer/remote-errors.js';
 import { RpcCaller } from '../producer/rpc-caller.js';
 import type { MessagingRuntime } from '../producer/runtime.js';
 import { defineEqk } from '../topology/binding.js';
@@ -22,6 +25,7 @@ const DEFAULTS = {
   prefetch: 32,
   drainTimeoutMs: 10_000,
   maxReplyQueues: 1_000,
+  replyQueueIdleMs: 60_000,
   maxMessageBytes: 16 * 1024 * 1024,
 } as const;
 
@@ -31,6 +35,7 @@ export class Messaging implements MessagingRuntime {
   readonly consumer: GenericConsumer;
   readonly codec: Codec;
   readonly rpc: RpcCaller;
+  readonly errors: RemoteErrors;
   readonly fingerprint: MessagingRuntime['fingerprint'];
   readonly observer: Observer;
   readonly debug: boolean;
@@ -55,8 +60,13 @@ export class Messaging implements MessagingRuntime {
     const { observer, fingerprint } = this;
     const name = `${fingerprint.name ?? 'postage'} ${fingerprint.pid}@${fingerprint.host}`;
     this.connection = new PostageConnection({ driver, name, reconnect: options.reconnect, observer });
-    const maxReplyQueues = positive('maxReplyQueues', options.maxReplyQueues ?? DEFAULTS.maxReplyQueues);
-    this.rpc = new RpcCaller(this.connection, observer, maxReplyQueues);
+    this.errors = new RemoteErrors(options.errors);
+    this.rpc = new RpcCaller({
+      connection: this.connection,
+      observer,
+      maxCalls: positive('maxReplyQueues', options.maxReplyQueues ?? DEFAULTS.maxReplyQueues),
+      idleMs: duration('replyQueueIdleMs', options.replyQueueIdleMs ?? DEFAULTS.replyQueueIdleMs),
+    });
     this.consumer = this.#consumer(options);
   }
 
@@ -77,6 +87,7 @@ export class Messaging implements MessagingRuntime {
       prefetch: checkPrefetch(options.prefetch ?? DEFAULTS.prefetch),
       drainTimeoutMs: positive('drainTimeoutMs', options.drainTimeoutMs ?? DEFAULTS.drainTimeoutMs),
       toFailure,
+      recentCalls: resolveRecentCalls(options.recentCalls),
     });
     consumer.addQueues(defineEqk(options.eqk ?? [], 'eqk'));
     return consumer;
@@ -120,6 +131,9 @@ const KNOWN: Readonly<Record<keyof PostageOptions, true>> = {
   compatibility: true,
   reconnect: true,
   maxReplyQueues: true,
+  replyQueueIdleMs: true,
+  recentCalls: true,
+  errors: true,
   log: true,
   debug: true,
   observer: true,
@@ -144,6 +158,11 @@ const scriptName = (): string | null => {
 
 const defined = <T extends object>(record: T): Partial<T> =>
   Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as Partial<T>;
+
+const duration = (option: string, value: number): number => {
+  checkDuration(option, value);
+  return value;
+};
 
 const positive = (option: string, value: number): number => {
   if (Number.isSafeInteger(value) && value > 0) return value;

@@ -9,12 +9,20 @@ import { ModulesContainer } from '@nestjs/core';
 import type { PostageConnection } from '../connection/connection.js';
 import type { GenericConsumer } from '../consumer/generic-consumer.js';
 import { InvalidOptionError } from '../errors.js';
+import type { RpcCaller } from '../producer/rpc-caller.js';
 import { Messaging } from './messaging.js';
 import { isHandlerClass, processorOf } from './metadata.js';
 import type { PostageOptions } from './postage.options.js';
 import { PostageServer } from './postage.server.js';
 import { noteErrorsOfClass } from './raw-error.js';
-import { connectionToken, consumerToken, messagingToken, optionsToken, serverToken } from './tokens.js';
+import {
+  connectionToken,
+  consumerToken,
+  messagingToken,
+  optionsToken,
+  rpcCallerToken,
+  serverToken,
+} from './tokens.js';
 
 /** The messaging of a module: closed when the application has shut down, after all that may still send. */
 class ModuleMessaging extends Messaging implements OnApplicationShutdown {
@@ -59,6 +67,11 @@ const servicesOf = (name: string | undefined): Provider[] => [
   {
     provide: consumerToken(name),
     useFactory: ({ consumer }: Messaging): GenericConsumer => consumer,
+    inject: [messagingToken(name)],
+  },
+  {
+    provide: rpcCallerToken(name),
+    useFactory: ({ rpc }: Messaging): RpcCaller => rpc,
     inject: [messagingToken(name)],
   },
   {

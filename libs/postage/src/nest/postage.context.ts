@@ -70,6 +70,29 @@ export class PostageContext extends BaseRpcContext<[Invocation]> {
     return this.#invocation.delivery;
   }
 
+  /**
+   * Aborts when nobody needs the work any more: the caller's deadline has passed, or the connection that the answer would
+   * go out on is lost, or this application has closed its connections. Pass it on to whatever takes an `AbortSignal`.
+   */
+  get signal(): AbortSignal {
+    return this.#invocation.call.signal;
+  }
+
+  /** How long the caller will still wait, in milliseconds; undefined when it did not say. */
+  get remainingMs(): number | undefined {
+    return this.#invocation.call.remainingMs;
+  }
+
+  /** The message with which everything began that led to this one. What a handler sends carries it on. */
+  get correlationId(): string {
+    return this.#invocation.cause.correlationId;
+  }
+
+  /** The message whose handler sent this one; undefined when no handler did, or it did not say. */
+  get causationId(): string | undefined {
+    return this.#invocation.cause.causationId;
+  }
+
   /** Answers an rpc before the handler ends; what follows still counts as work in flight. Does nothing for messages. */
   get reply(): ReplyFunction {
     return this.#invocation.reply;

@@ -103,6 +103,16 @@ const describeReply = (event: PostageEvent): { level: Level; text: string } | un
         'debug',
         `dropped a reply that no call waits for (correlation id ${event.correlationId ?? 'none'})`,
       );
+    case 'reply.ambiguous':
+      return line(
+        'warn',
+        `dropped a reply without a correlation id at "${event.queue}": an earlier call may have been meant. Where peers stop to echo the id, their calls are sent once more`,
+      );
+    case 'call.repeated':
+      return line(
+        'debug',
+        `${what(event.message)} came again, and ${event.handler} does not run again (${event.state}; ${where(event.at)})`,
+      );
     case 'reply.malformed':
       return line('error', `dropped a reply that can not be read: ${event.error.message}`);
     default:

@@ -2,7 +2,9 @@ import type { ConnectionProvider } from '../connection/amqp-driver.js';
 import type { BackoffOptions } from '../connection/backoff.js';
 import type { ConnectionOptions } from '../connection/options.js';
 import type { Driver } from '../connection/port.js';
+import type { RecentCallsOptions } from '../consumer/recent-calls-options.js';
 import type { Observer } from '../observability/observer.js';
+import type { RemoteErrorDefinition } from '../producer/remote-errors.js';
 import type { Eqk } from '../topology/binding.js';
 import type { Compatibility } from '../topology/queue.js';
 import type { Encoder } from '../wire/encoder.js';
@@ -30,8 +32,14 @@ export interface PostageOptions {
   readonly compatibility?: Compatibility | undefined;
   /** The waits between attempts to reconnect. */
   readonly reconnect?: BackoffOptions | undefined;
-  /** How many rpcs may wait for their replies at once; further ones wait for a free reply queue within their timeout. @default 1_000 */
+  /** How many rpcs may wait for their replies at once; further ones wait for their turn within their own deadline. @default 1_000 */
   readonly maxReplyQueues?: number | undefined;
+  /** How long a reply queue that no call uses is kept, in milliseconds. @default 60_000 */
+  readonly replyQueueIdleMs?: number | undefined;
+  /** How a repeated call is known again, so that its handler runs once; `false`: it runs again. @default {} */
+  readonly recentCalls?: RecentCallsOptions | false | undefined;
+  /** Errors of repliers that `unwrap()` throws as what they are: classes, or names with a function. @default [] */
+  readonly errors?: readonly RemoteErrorDefinition[] | undefined;
   /** Write what happens to Nest's logger. @default true */
   readonly log?: boolean | undefined;
   /** Log every message in and out, payload included. @default true when `POSTAGE_DEBUG_MODE=true` */

@@ -2,6 +2,7 @@ import type { InjectionToken, Type } from '@nestjs/common';
 import { PostageConnection } from '../connection/connection.js';
 import { GenericConsumer } from '../consumer/generic-consumer.js';
 import type { GenericProducer } from '../producer/generic-producer.js';
+import { RpcCaller } from '../producer/rpc-caller.js';
 
 /** A producer class, whatever its constructor asks Nest for. */
 export type ProducerClass<P extends GenericProducer = GenericProducer> = Type<P>;
@@ -20,6 +21,9 @@ export const connectionToken = (name?: string): InjectionToken =>
   name === undefined ? PostageConnection : named('connection', name);
 export const consumerToken = (name?: string): InjectionToken =>
   name === undefined ? GenericConsumer : named('consumer', name);
+
+export const rpcCallerToken = (name?: string): InjectionToken =>
+  name === undefined ? RpcCaller : named('rpc caller', name);
 
 /** Of the unnamed connection, a producer is injected by its class too. */
 export const producerToken = (producer: ProducerClass, name?: string): InjectionToken =>

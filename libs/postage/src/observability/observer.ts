@@ -49,6 +49,17 @@ export type PostageEvent =
   | { readonly kind: 'reply.unencodable'; readonly at: DeliveryFacts; readonly error: Error }
   | { readonly kind: 'reply.undeliverable'; readonly at: DeliveryFacts; readonly error: unknown }
   | { readonly kind: 'reply.late'; readonly queue: string; readonly correlationId: string | undefined }
+  /** Dropped: it carries no correlation id, and an earlier call of that queue may have been meant. */
+  | { readonly kind: 'reply.ambiguous'; readonly queue: string }
+  /** A request that has come before: its handler does not run again. */
+  | {
+      readonly kind: 'call.repeated';
+      readonly at: DeliveryFacts;
+      readonly message: MessageFacts;
+      readonly handler: string;
+      /** What the first one is doing; `elsewhere`: in another process, which answers. */
+      readonly state: 'running' | 'answered' | 'elsewhere';
+    }
   | { readonly kind: 'reply.malformed'; readonly queue: string; readonly error: Error }
   | {
       readonly kind: 'message.sent';

@@ -65,6 +65,12 @@ const CHECKS: Readonly<Record<keyof CallOptions, Check>> = {
   signal: is((value) => value instanceof AbortSignal, 'an AbortSignal'),
 };
 
+/** @throws {InvalidOptionError} */
+export const checkDuration = (option: string, value: unknown): void => {
+  const problem = duration(value);
+  if (problem !== undefined) throw new InvalidOptionError(option, problem);
+};
+
 /**
  * Lays options over earlier ones; an undefined field leaves the earlier value.
  * @throws {InvalidOptionError} naming the option

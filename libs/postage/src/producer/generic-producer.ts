@@ -2,6 +2,7 @@ import { InvalidOptionError } from '../errors.js';
 import { Message, MessageCommand, RpcCommand, GenericMessage } from '../wire/message.js';
 import type { RpcResult } from '../wire/rpc-result.js';
 import { mergeCallOptions, type CallOptions } from './call-options.js';
+import { checkGatherOptions, type Gathering, type GatherOptions } from './gathering.js';
 import { commandName, parseMethodName, type MethodName } from './method-name.js';
 import type { QueueOnly } from './producer-types.js';
 import type { ReplyQueue } from './reply-queue.js';
@@ -63,6 +64,33 @@ export abstract class GenericProducer {
   /** Calls a command whose name is known only at run time. */
   async rpc<V = unknown>(name: string, parameters?: unknown): Promise<RpcResult<V>> {
     return call(this, new RpcCommand<V>(name, parameters)) as Promise<RpcResult<V>>;
+  }
+
+  /**
+   * Calls once and gives every reply as it comes, for requests that several components answer: an async iterable that ends
+   * after `count` replies, `timeoutMs` milliseconds, or the reply for which `until` is true. It sends when the first reply
+   * is asked for. Leaving the loop cleans up.
+   *
+   * ```ts
+   * for await (const reply of fleet.gather('ping', undefined, { timeoutMs: 500 })) console.log(reply.body.fingerprint);
+   * ```
+   * @throws {InvalidOptionError} an option is wrong
+   * @throws {PublishError} from the loop: UNROUTABLE, NACKED, NOT_CONNECTED, ABORTED, ...
+   * @throws {ConnectionError} from the loop: the connection that further replies would have come on was lost
+   */
+  gather<V = unknown>(name: string, parameters?: unknown, options?: GatherOptions<V>): Gathering<V>;
+  gather<V = unknown>(command: RpcCommand<V>, options?: GatherOptions<V>): Gathering<V>;
+  gather<V = unknown>(
+    what: string | RpcCommand<V>,
+    second?: unknown,
+    third?: GatherOptions<V>,
+  ): Gathering<V> {
+    const isName = typeof what === 'string';
+    const command = isName ? new RpcCommand<V>(what, second) : expectRpc<V>(what, 'gather');
+    // The signatures above say which of the two it is.
+    const options = (isName ? third : (second as GatherOptions<V> | undefined)) ?? {};
+    checkGatherOptions(options);
+    return senderOf(this).gather(command, this[OPTIONS], options);
   }
 
   /** Sends a generic message: type and name "none", the content holds what was given. */
@@ -155,7 +183,10 @@ const expectMessage = (built: unknown, builder: string): Message => {
   );
 };
 
-const expectRpc = (built: unknown, builder: string): RpcCommand => {
-  if (built instanceof RpcCommand) return built;
-  throw new InvalidOptionError(builder, 'must return an RpcCommand.');
+const expectRpc = <V>(built: unknown, builder: string): RpcCommand<V> => {
+  // Its type parameter is the caller's word: nothing at run time could check it.
+  if (built instanceof RpcCommand) return built as RpcCommand<V>;
+  const problem =
+    builder === 'gather' ? 'takes the name of a command, or an RpcCommand.' : 'must return an RpcCommand.';
+  throw new InvalidOptionError(builder, problem);
 };

@@ -10,6 +10,7 @@ export class ReplyQueue<V = unknown> implements AsyncIterable<RpcResult<V>> {
   readonly #arrived: RpcResult<V>[] = [];
   readonly #wakers = new Set<() => void>();
   #closed = false;
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(
     /** The queue's name at the broker: the request's `reply_to`. */
@@ -26,24 +27,47 @@ export class ReplyQueue<V = unknown> implements AsyncIterable<RpcResult<V>> {
     this.#wake();
   }
 
-  /** Resolves with `count` replies, or with fewer when `timeoutMs` milliseconds are over or the queue is closed. */
+  /** Called by the producer when no reply can come any more: whoever reads on is told, behind the replies that have come. */
+  fail(error: unknown): void {
+    if (this.#closed) return;
+    this.#failure = { error };
+    this.close();
+  }
+
+  /**
+   * Resolves with `count` replies, or with fewer when `timeoutMs` milliseconds are over or the queue is closed.
+   * @throws {ConnectionError} the queue is gone, with its connection; what has come is still there for another `take`
+   * @throws {PublishError} ABORTED: the signal of the call
+   */
   async take(count: number, timeoutMs: number): Promise<RpcResult<V>[]> {
     const taken: RpcResult<V>[] = [];
     const endMs = performance.now() + timeoutMs;
-    while (taken.length < count) {
-      const reply = this.#arrived.shift() ?? (await this.#next(endMs - performance.now()));
-      if (reply === undefined) break;
-      taken.push(reply);
+    try {
+      while (taken.length < count) {
+        const reply = await this.#next(endMs);
+        if (reply === undefined) break;
+        taken.push(reply);
+      }
+    } catch (error) {
+      this.#arrived.unshift(...taken);
+      throw error;
     }
     return taken;
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<RpcResult<V>, void, undefined> {
-    try {
-      for (let reply = await this.#next(); reply !== undefined; reply = await this.#next()) yield reply;
-    } finally {
-      this.close();
-    }
+  /** Every reply, until the queue is closed. @throws {ConnectionError} the queue is gone, with its connection */
+  [Symbol.asyncIterator](): AsyncIterator<RpcResult<V>, undefined> {
+    const done = { done: true, value: undefined } as const;
+    return {
+      next: async () => {
+        const value = await this.#next();
+        return value === undefined ? done : { done: false, value };
+      },
+      return: () => {
+        this.close();
+        return Promise.resolve(done);
+      },
+    };
   }
 
   /** Deletes the queue and ends every wait. Idempotent. */
@@ -55,24 +79,25 @@ export class ReplyQueue<V = unknown> implements AsyncIterable<RpcResult<V>> {
   }
 
   /** The next reply; undefined when the queue is closed or the time is over. */
-  async #next(waitMs?: number): Promise<RpcResult<V> | undefined> {
-    const endMs = waitMs === undefined ? undefined : performance.now() + waitMs;
+  async #next(endMs = Infinity): Promise<RpcResult<V> | undefined> {
     while (this.#arrived.length === 0 && !this.#closed) {
-      const leftMs = endMs === undefined ? undefined : endMs - performance.now();
-      if (leftMs !== undefined && leftMs <= 0) return undefined;
+      const leftMs = endMs - performance.now();
+      if (leftMs <= 0) return undefined;
       await this.#arrival(leftMs);
     }
-    return this.#arrived.shift();
+    const reply = this.#arrived.shift();
+    if (reply === undefined && this.#failure) throw this.#failure.error;
+    return reply;
   }
 
-  #arrival(limitMs: number | undefined): Promise<void> {
+  #arrival(limitMs: number): Promise<void> {
     return new Promise((resolve) => {
       const wake = (): void => {
         clearTimeout(timer);
         this.#wakers.delete(wake);
         resolve();
       };
-      const timer = limitMs === undefined ? undefined : setTimeout(wake, limitMs);
+      const timer = limitMs === Infinity ? undefined : setTimeout(wake, limitMs);
       this.#wakers.add(wake);
     });
   }

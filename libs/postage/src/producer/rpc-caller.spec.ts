@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { PostageConnection } from '../connection/connection.js';
-import type { Driver } from '../connection/port.js';
+import type { Delivery, Driver } from '../connection/port.js';
 import { ConnectionError } from '../errors.js';
 import { silent } from '../observability/observer.js';
 import { MemoryBroker } from '../testing/memory-broker.js';
 import { EMPTY_TOPOLOGY } from '../topology/binding.js';
-import { RpcCaller, type RpcRequest } from './rpc-caller.js';
+import { RpcCaller, type RepliesWanted } from './rpc-caller.js';
+import type { RpcRequest } from './rpc-request.js';
 
 const request: RpcRequest = {
   target: { exchange: '', routingKey: 'replier' },
@@ -20,8 +21,8 @@ const request: RpcRequest = {
   command: 'ask',
 };
 
-/** Answers whatever comes to its queue, as a script without properties would. */
-const startReplier = async (broker: MemoryBroker): Promise<void> => {
+/** Answers whatever comes to its queue, with the correlation id of the request or, as a script would, without properties. */
+const startReplier = async (broker: MemoryBroker, kind: 'echoing' | 'silent' = 'silent'): Promise<void> => {
   const channel = await (await broker.connect({ connectionName: 'replier' })).openChannel();
   const flags = {
     durable: false,
@@ -31,16 +32,19 @@ const startReplier = async (broker: MemoryBroker): Promise<void> => {
     declare: 'assert',
   } as const;
   await channel.assertQueue({ name: 'replier', ...flags });
-  const answer = (routingKey: string): boolean =>
-    channel.publish(
-      { exchange: '', routingKey, content: Buffer.from('!'), properties: {}, mandatory: false },
-      () => undefined,
-    );
-  await channel.consume(
-    'replier',
-    (delivery) => void (delivery && answer(delivery.properties.replyTo ?? '')),
-    { noAck: true },
-  );
+  const answer = ({ properties: { replyTo = '', correlationId } }: Delivery): boolean => {
+    const properties = kind === 'echoing' ? { correlationId } : {};
+    const message = { exchange: '', routingKey: replyTo, content: Buffer.from('!'), properties };
+    return channel.publish({ ...message, mandatory: false }, () => undefined);
+  };
+  await channel.consume('replier', (delivery) => void (delivery && answer(delivery)), { noAck: true });
+};
+
+const wanted: RepliesWanted = {
+  path: 'queue',
+  expirationMs: undefined,
+  onReply: () => undefined,
+  onFailed: () => undefined,
 };
 
 const callerOn = (driver: Driver) => {
@@ -49,15 +53,21 @@ const callerOn = (driver: Driver) => {
     name: 'x',
     reconnect: { initialDelayMs: 1, maxDelayMs: 5 },
   });
-  return { connection, caller: new RpcCaller(connection, silent, 10) };
+  return {
+    connection,
+    caller: new RpcCaller({ connection, observer: silent, maxCalls: 10, idleMs: 60_000 }),
+  };
 };
 
 describe('RpcCaller', () => {
   it('uses no reply queue again that was deleted at the broker while it rested', async () => {
     const broker = new MemoryBroker();
-    await startReplier(broker);
+    await startReplier(broker, 'echoing');
     const { connection, caller } = callerOn(broker);
-    const first = await caller.call(request);
+    let first = await caller.call(request);
+    // Queues are used again only where peers are known to echo the correlation id.
+    while (first.routingKey.startsWith('amq.rabbitmq.reply-to')) first = await caller.call(request);
+    expect((await caller.call(request)).routingKey).toBe(first.routingKey);
     // Only its owner may delete an exclusive queue: this is the owner's own connection.
     const channel = await connection.consuming.link?.openChannel();
     await channel?.deleteQueue(first.routingKey);
@@ -82,10 +92,13 @@ describe('RpcCaller', () => {
     const broker = new MemoryBroker();
     await startReplier(broker);
     const { connection, caller } = callerOn(broker);
-    await caller.call(request);
-    const opened = caller.open(request, () => undefined);
+    (await caller.open(request, wanted)).release();
+    broker.block('no confirms for now');
+    const opened = caller.open({ ...request, timeoutMs: 30_000 }, wanted);
+    while (caller.snapshot.replyQueues === 0) await new Promise(setImmediate);
     await connection.consuming.link?.close();
     await expect(opened).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+    broker.unblock();
     await connection.close();
   });
 });

@@ -1,47 +1,86 @@
-import { randomUUID } from 'node:crypto';
 import type { PostageConnection } from '../connection/connection.js';
-import { deferred } from '../connection/deferred.js';
-import type { Delivery, MessageProperties } from '../connection/port.js';
-import { ConnectionError, PublishError, RpcTimeoutError, type PublishTarget } from '../errors.js';
+import type { Delivery } from '../connection/port.js';
+import { PublishError, RpcTimeoutError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
-import type { Topology } from '../topology/types.js';
-import { ReplyPool, type ReplyAddress } from './reply-pool.js';
+import { AddressDesk, factsOf } from './address-desk.js';
+import { EchoRecord } from './echo-record.js';
+import { PendingCall, type CallListeners, type CallProgress, type ReplyCollector } from './pending-call.js';
+import type { ReplyAddress } from './reply-address.js';
+import { ReplyAddresses } from './reply-addresses.js';
+import { CallClock } from './call-clock.js';
+import { publicationOf, type RpcRequest, type Sending } from './rpc-request.js';
 
-/** One rpc, ready to be sent: the body does not change between attempts. */
-export interface RpcRequest {
-  readonly target: PublishTarget;
-  readonly topology: Topology;
-  readonly content: Buffer;
-  readonly properties: MessageProperties;
-  readonly mandatory: boolean;
-  /** Of each attempt. */
-  readonly timeoutMs: number;
-  readonly maxRetry: number;
-  readonly publishTimeoutMs: number;
-  readonly signal?: AbortSignal | undefined;
-  /** For the error of a timeout. */
-  readonly type: string;
-  readonly command: string;
+export interface RpcCallerOptions {
+  readonly connection: PostageConnection;
+  readonly observer: Observer;
+  /** How many calls may wait for replies at once. */
+  readonly maxCalls: number;
+  /** How long an unused reply address is kept, in milliseconds. */
+  readonly idleMs: number;
 }
 
-interface Attempt {
-  readonly address: ReplyAddress;
-  /** The same on every attempt of one call. */
-  readonly messageId: string;
-  /** Nobody waits for the reply any longer than this; undefined: for as long as the caller likes. */
+/** The calls of one application at one moment. */
+export interface RpcSnapshot {
+  /** Calls, gatherings and handed out reply queues that have not ended. */
+  readonly pending: number;
+  /** Calls beyond `maxReplyQueues`: they wait, within their own deadlines. */
+  readonly waiting: number;
+  /** Replies that came when nobody waited for them any more, since the start. They are dropped. */
+  readonly lateReplies: number;
+  /** Private reply queues at the broker. */
+  readonly replyQueues: number;
+  /** Channels that listen for direct replies. */
+  readonly directReplies: number;
+}
+
+/** Replies for somebody else to read. */
+export interface RepliesWanted extends ReplyCollector {
+  /** `queue`: a real queue, to be shown to others; `once`: any address. */
+  readonly path: 'once' | 'queue';
+  /** The request expires after so many milliseconds; undefined: it does not. */
   readonly expirationMs: number | undefined;
+}
+
+/** An address at which replies are read until it is released. */
+export interface OpenReplies {
+  readonly name: string;
+  readonly release: () => void;
 }
 
 /** Sends rpcs and waits for their replies. */
 export class RpcCaller {
   readonly #connection: PostageConnection;
-  readonly #observer: Observer;
-  readonly pool: ReplyPool;
+  readonly #addresses: ReplyAddresses;
+  readonly #desk: AddressDesk;
+  readonly #echo = new EchoRecord();
+  readonly #listeners: CallListeners;
+  #lateReplies = 0;
 
-  constructor(connection: PostageConnection, observer: Observer, maxReplyQueues: number) {
+  constructor({ connection, observer, maxCalls, idleMs }: RpcCallerOptions) {
+    const onLate = ({ name }: ReplyAddress, { properties }: Delivery): void => {
+      this.#lateReplies += 1;
+      observer({ kind: 'reply.late', queue: name, correlationId: properties.correlationId });
+    };
+    const onAmbiguous = ({ name }: ReplyAddress, { target }: RpcRequest): void => {
+      this.#echo.note(target, false);
+      this.#lateReplies += 1;
+      observer({ kind: 'reply.ambiguous', queue: name });
+    };
     this.#connection = connection;
-    this.#observer = observer;
-    this.pool = new ReplyPool(connection.consuming, maxReplyQueues);
+    this.#addresses = new ReplyAddresses({ connection, observer, maxCalls, idleMs, onLate });
+    this.#desk = new AddressDesk(this.#addresses);
+    this.#listeners = { onStranger: onLate, onAmbiguous };
+  }
+
+  get snapshot(): RpcSnapshot {
+    const { slots, queues, direct } = this.#addresses;
+    return {
+      pending: slots.taken,
+      waiting: slots.waiting,
+      lateReplies: this.#lateReplies,
+      replyQueues: queues,
+      directReplies: direct,
+    };
   }
 
   /**
@@ -51,137 +90,105 @@ export class RpcCaller {
    * @throws {ConnectionError} the connection that the reply would have come on was lost, or closed by us
    */
   async call(request: RpcRequest): Promise<Delivery> {
-    const startedMs = performance.now();
-    const messageId = randomUUID();
-    const address = this.pool.tryAcquire() ?? (await this.#acquire(request));
-    let attempts = 0;
-    let clean = false;
+    const clock = new CallClock(request);
+    const call = new PendingCall(request, this.#listeners);
     try {
-      while (attempts <= request.maxRetry) {
-        attempts += 1;
-        const reply = await this.#attempt(request, address, messageId);
-        if (reply === 'timeout') continue;
-        // After a retry a second reply may still be on its way: the queue must not serve another call.
-        clean = attempts === 1;
-        return reply;
+      call.throwIfFailed();
+      await this.#desk.takeSlot(request, clock);
+      try {
+        return await this.#run(request, call, clock);
+      } finally {
+        this.#desk.releaseSlot();
       }
     } finally {
-      this.pool.release(address, clean);
+      call.end();
     }
-    const elapsedMs = Math.round(performance.now() - startedMs);
-    const { target, type, command } = request;
-    throw new RpcTimeoutError({ ...target, messageId, type, command, attempts, elapsedMs });
   }
 
-  /**
-   * Sends one attempt and hands back the queue that its replies will come to; the caller reads and retires it.
-   * @param onReply set before the request leaves
-   */
-  async open(request: RpcRequest, onReply: (delivery: Delivery) => void): Promise<ReplyAddress> {
-    const address = this.pool.tryAcquire() ?? (await this.#acquire(request));
-    const messageId = randomUUID();
-    address.onReply = (delivery) => {
-      if (isReplyTo(messageId, delivery)) onReply(delivery);
-      else this.#onStranger(address, delivery);
+  async #run(request: RpcRequest, call: PendingCall, clock: CallClock): Promise<Delivery> {
+    const { target } = request;
+    const listen = async (path: 'correlated' | 'once'): Promise<string> => {
+      const address = await this.#desk.take(request, clock, path);
+      call.listenAt(address);
+      return address.name;
     };
-    let lost: Error | undefined;
-    address.onLost = (error) => {
-      lost = error;
-    };
+    let replyTo = await listen(this.#echo.has(target) ? 'correlated' : 'once');
+    const { count, firstMs } = clock.attempts();
+    for (let attempt = 1; attempt <= count; attempt += 1) {
+      const limitMs = attempt === 1 ? firstMs : request.timeoutMs;
+      this.#send(request, call, { replyTo, attempt, expirationMs: limitMs, remainingMs: clock.leftMs });
+      const progress = await progressWithin(call, limitMs, attempt < count);
+      if (progress.kind === 'failed') throw progress.error;
+      if (progress.kind === 'reply') {
+        this.#echo.note(target, progress.delivery.properties.correlationId !== undefined);
+        return progress.delivery;
+      }
+      // The first address is listened at as before: a reply with our correlation id may yet come there. Where no other
+      // is to be had, it has to do.
+      if (progress.kind === 'ambiguous') replyTo = await listen('once').catch(() => replyTo);
+    }
+    const { messageId } = call;
+    throw new RpcTimeoutError({ ...factsOf(request, clock), messageId, attempts: Math.max(0, count) });
+  }
+
+  #send(request: RpcRequest, call: PendingCall, attempt: OwnSending): void {
+    // Sent, but not confirmed: the reply may come all the same. Sent before: the reply to that may come.
+    const passing = attempt.attempt > 1 ? ['OUTCOME_UNKNOWN', 'NOT_CONNECTED'] : ['OUTCOME_UNKNOWN'];
+    this.#publish(request, call, attempt).catch((error: unknown) => {
+      if (!(error instanceof PublishError && passing.includes(error.code))) call.fail(error);
+    });
+  }
+
+  #publish(request: RpcRequest, call: PendingCall, own: OwnSending): Promise<void> {
+    const sending = { ...own, messageId: call.messageId, isWanted: () => !call.ended };
+    return this.#connection.publish(publicationOf(request, sending));
+  }
+
+  /** Sends a request once, and hands back where its replies come to; the caller reads them, and releases it. */
+  async open(request: RpcRequest, wanted: RepliesWanted): Promise<OpenReplies> {
+    const clock = new CallClock(request);
+    const call = new PendingCall(request, this.#listeners);
+    let release = (): void => call.end();
     try {
-      await this.#publish(request, { address, messageId, expirationMs: undefined });
-      // Replies to a queue that is gone come to nobody.
-      if (lost) throw lostReplyPath(lost);
+      call.throwIfFailed();
+      await this.#desk.takeSlot(request, clock);
+      release = once(() => {
+        call.end();
+        this.#desk.releaseSlot();
+      });
+      const address = await this.#desk.take(request, clock, wanted.path);
+      const failed = call.collectAt(address, wanted);
+      const { expirationMs } = wanted;
+      const sending = { replyTo: address.name, attempt: 1, expirationMs, remainingMs: expirationMs };
+      await Promise.race([this.#publish(request, call, sending), failed]);
+      return { name: address.name, release };
     } catch (error) {
-      this.pool.release(address, false);
+      release();
       throw error;
     }
-    return address;
-  }
-
-  #publish(request: RpcRequest, { address, messageId, expirationMs }: Attempt): Promise<void> {
-    const { target, content, properties, mandatory, topology, publishTimeoutMs, timeoutMs, signal } = request;
-    const own = { messageId, correlationId: messageId, replyTo: address.name };
-    const expiration = shorter(properties.expiration, expirationMs);
-    const message = {
-      exchange: target.exchange,
-      routingKey: target.routingKey,
-      content,
-      mandatory,
-      properties: { ...properties, ...own, ...(expiration === undefined ? {} : { expiration }) },
-    };
-    const deadlineMs = Math.min(publishTimeoutMs, timeoutMs);
-    return this.#connection.publish({ message, topology, deadlineMs, signal });
-  }
-
-  async #attempt(
-    request: RpcRequest,
-    address: ReplyAddress,
-    messageId: string,
-  ): Promise<Delivery | 'timeout'> {
-    const { promise, resolve, reject } = deferred<Delivery | 'timeout'>();
-    // Before publishing: a reply may overtake the broker's confirm.
-    address.onReply = (delivery) => {
-      if (isReplyTo(messageId, delivery)) resolve(delivery);
-      else this.#onStranger(address, delivery);
-    };
-    address.onLost = (error) => reject(lostReplyPath(error));
-    const onAbort = (): void =>
-      reject(new PublishError('ABORTED', request.target, { cause: request.signal?.reason }));
-    request.signal?.addEventListener('abort', onAbort, { once: true });
-    const attempt = { address, messageId, expirationMs: request.timeoutMs };
-    this.#publish(request, attempt).catch((error: unknown) => {
-      // Sent, but not confirmed: the reply may come all the same.
-      if (!(error instanceof PublishError && error.code === 'OUTCOME_UNKNOWN')) reject(error);
-    });
-    // After the publish has set its own: where nothing could be sent, that is what the caller hears, not a timeout.
-    const timer = setTimeout(resolve, request.timeoutMs, 'timeout');
-    try {
-      return await promise;
-    } finally {
-      clearTimeout(timer);
-      request.signal?.removeEventListener('abort', onAbort);
-    }
-  }
-
-  /** The first wait of a call: for a connection, and for one of the pool's queues. */
-  async #acquire({ target, timeoutMs, signal }: RpcRequest): Promise<ReplyAddress> {
-    const giveUp = new AbortController();
-    const onAbort = (): void => giveUp.abort(new PublishError('ABORTED', target, { cause: signal?.reason }));
-    const onTimeout = (): void => {
-      const cause = this.#connection.consuming.lastError;
-      giveUp.abort(new PublishError('NOT_CONNECTED', target, { cause }));
-    };
-    const timer = setTimeout(onTimeout, timeoutMs);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    if (signal?.aborted) onAbort();
-    try {
-      return await this.pool.acquire(giveUp.signal);
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-    }
-  }
-
-  #onStranger(address: ReplyAddress, { properties }: Delivery): void {
-    this.#observer({ kind: 'reply.late', queue: address.name, correlationId: properties.correlationId });
   }
 }
 
-/** A peer need not echo a correlation id; one that does must echo ours. */
-const isReplyTo = (messageId: string, { properties }: Delivery): boolean =>
-  properties.correlationId === undefined || properties.correlationId === messageId;
+type OwnSending = Omit<Sending, 'messageId' | 'isWanted'>;
 
-const shorter = (own: string | undefined, limitMs: number | undefined): string | undefined => {
-  if (limitMs === undefined) return own;
-  return String(own === undefined ? limitMs : Math.min(Number(own), limitMs));
+/** What becomes of a call within one attempt; where it is the last one, something ambiguous changes nothing. */
+const progressWithin = async (
+  call: PendingCall,
+  limitMs: number,
+  mayRetry: boolean,
+): Promise<CallProgress> => {
+  const endMs = performance.now() + limitMs;
+  let progress = await call.next(limitMs);
+  if (mayRetry) return progress;
+  while (progress.kind === 'ambiguous') progress = await call.next(endMs - performance.now());
+  return progress;
 };
 
-const lostReplyPath = (error: Error): Error =>
-  error instanceof ConnectionError && error.code === 'CONNECTION_CLOSED'
-    ? error
-    : new ConnectionError(
-        'CONNECTION_LOST',
-        'the connection that the reply would have come on was lost; whether the call was handled is unknown',
-        { cause: error },
-      );
+const once = (action: () => void): (() => void) => {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    action();
+  };
+};

@@ -3,6 +3,7 @@ import type { Observer } from '../observability/observer.js';
 import type { Eks } from '../topology/binding.js';
 import type { Codec } from '../wire/codec.js';
 import type { FingerprintDict } from '../wire/fingerprint.js';
+import type { RemoteErrors } from './remote-errors.js';
 import type { RpcCaller } from './rpc-caller.js';
 
 /** What an application shares between its producers. */
@@ -10,6 +11,8 @@ export interface MessagingRuntime {
   readonly connection: PostageConnection;
   readonly codec: Codec;
   readonly rpc: RpcCaller;
+  /** What failed calls are thrown as. */
+  readonly errors: RemoteErrors;
   readonly fingerprint: FingerprintDict;
   readonly observer: Observer;
   /** Report every message in and out, payload included (`POSTAGE_DEBUG_MODE`). */

@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import type { MessageProperties } from '../connection/port.js';
-import { PostageError, PublishErrors, RpcTimeoutError } from '../errors.js';
+import { CALL_HEADERS } from '../connection/call-headers.js';
+import { causationHeaders } from '../connection/causation.js';
+import type { Delivery, MessageProperties } from '../connection/port.js';
+import { PostageError, PublishErrors, RemoteError, RemoteException, RpcTimeoutError } from '../errors.js';
 import { exchangeTopology, type Ek } from '../topology/binding.js';
 import { describeName, type MessageBody } from '../wire/body.js';
 import type { Message, RpcCommand } from '../wire/message.js';
-import { rpcException, rpcResultFrom, type RpcResult } from '../wire/rpc-result.js';
-import type { Delivery } from '../connection/port.js';
+import { rpcResultFrom, timeoutResult, type RpcResult } from '../wire/rpc-result.js';
 import type { CallOptions } from './call-options.js';
+import { Gathering, type GatherOptions } from './gathering.js';
 import { ReplyQueue } from './reply-queue.js';
-import type { RpcRequest } from './rpc-caller.js';
+import type { RepliesWanted } from './rpc-caller.js';
+import type { RpcRequest } from './rpc-request.js';
 import type { MessagingRuntime, ProducerSettings } from './runtime.js';
 import { targetsOf } from './target.js';
 
@@ -47,7 +50,7 @@ export class Sender {
     try {
       return await this.request<V>(command, given);
     } catch (error) {
-      if (error instanceof RpcTimeoutError) return rpcException('TimeoutError', error.message);
+      if (error instanceof RpcTimeoutError) return timeoutResult(error);
       throw error;
     }
   }
@@ -57,20 +60,50 @@ export class Sender {
     return this.#parse<V>(await this.#runtime.rpc.call(this.#request(command, given)));
   }
 
+  /** Hands out the queue that the replies come to. */
   async open<V>(command: RpcCommand<V>, given: CallOptions): Promise<ReplyQueue<V>> {
-    const { rpc } = this.#runtime;
-    const early: Delivery[] = [];
-    let onReply = (delivery: Delivery): unknown => early.push(delivery);
-    const address = await rpc.open(this.#request(command, given), (delivery) => onReply(delivery));
-    const queue = new ReplyQueue<V>(address.name, () => rpc.pool.release(address, false));
-    onReply = (delivery) => this.#collect(queue, delivery);
-    for (const delivery of early) onReply(delivery);
-    address.onLost = () => queue.close();
+    return this.#collect(this.#request(command, given), { path: 'queue', expirationMs: undefined });
+  }
+
+  /** Every reply until there are enough; see `GatherOptions`. Sends when the first is asked for. */
+  gather<V>(command: RpcCommand<V>, given: CallOptions, options: GatherOptions<V>): Gathering<V> {
+    const timeoutMs = options.timeoutMs ?? given.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    const open = (): Promise<ReplyQueue<V>> =>
+      this.#collect(this.#request(command, { ...given, timeoutMs, maxRetry: 0 }), {
+        path: 'once',
+        expirationMs: timeoutMs,
+      });
+    return new Gathering(open, options);
+  }
+
+  async #collect<V>(
+    request: RpcRequest,
+    wanted: Pick<RepliesWanted, 'path' | 'expirationMs'>,
+  ): Promise<ReplyQueue<V>> {
+    const startedMs = performance.now();
+    const { expirationMs } = wanted;
+    // Replies may come before the queue has its name.
+    const early: ((queue: ReplyQueue<V>) => void)[] = [];
+    let perform = (action: (queue: ReplyQueue<V>) => void): unknown => early.push(action);
+    const { name, release } = await this.#runtime.rpc.open(request, {
+      ...wanted,
+      onReply: (delivery) => perform((queue) => this.#push(queue, delivery)),
+      onFailed: (error) => perform((queue) => queue.fail(error)),
+    });
+    let timer: NodeJS.Timeout | undefined;
+    const queue = new ReplyQueue<V>(name, () => {
+      clearTimeout(timer);
+      release();
+    });
+    if (expirationMs !== undefined)
+      timer = setTimeout(() => queue.close(), startedMs + expirationMs - performance.now());
+    perform = (action) => action(queue);
+    for (const action of early) action(queue);
     return queue;
   }
 
   /** One reply of several that can not be read is no reason to lose the others. */
-  #collect<V>(queue: ReplyQueue<V>, delivery: Delivery): void {
+  #push<V>(queue: ReplyQueue<V>, delivery: Delivery): void {
     try {
       queue.push(this.#parse<V>(delivery));
     } catch (reason) {
@@ -122,7 +155,13 @@ export class Sender {
       const at = { queue: routingKey, exchange, routingKey, redelivered, sizeBytes: content.length };
       this.#runtime.observer({ kind: 'message.received', at, body });
     }
-    return rpcResultFrom<V>(body);
+    const { errors } = this.#runtime;
+    const errorName = nameIn(delivery);
+    return rpcResultFrom<V>(body, {
+      failure: ({ message }) => errors.recreate(new RemoteError(message, body.fingerprint, errorName)),
+      exception: ({ value, message }) =>
+        errors.recreate(new RemoteException(value, message, body.fingerprint)),
+    });
   }
 
   /** With our fingerprint, unless the message has one of its own. */
@@ -134,7 +173,10 @@ export class Sender {
   }
 
   #properties(options: CallOptions): MessageProperties {
-    const { headers, priority, expirationMs, persistent } = options;
+    const { priority, expirationMs, persistent } = options;
+    const caused = causationHeaders();
+    // What the caller says itself wins.
+    const headers = caused === undefined ? options.headers : { ...caused, ...options.headers };
     const appId = this.#runtime.fingerprint.name;
     return {
       contentType: this.#settings.codec.contentType,
@@ -158,6 +200,12 @@ interface Outgoing {
   readonly content: Buffer;
   readonly options: CallOptions;
 }
+
+/** The class name of a refusal, which the result itself has no place for. */
+const nameIn = ({ properties }: Delivery): string | undefined => {
+  const name = properties.headers?.[CALL_HEADERS.errorName];
+  return typeof name === 'string' ? name : undefined;
+};
 
 const joined = (errors: readonly unknown[], couples: number): unknown => {
   const [first, ...rest] = errors.filter((error) => error instanceof PostageError);

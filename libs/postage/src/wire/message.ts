@@ -123,7 +123,11 @@ export class MessageResult<V = unknown> extends Message {
 
 /** Answers an rpc: it was refused or did not work, in a way that the caller may expect. */
 export class MessageResultError extends Message {
-  constructor(message: string) {
+  constructor(
+    message: string,
+    /** The class name of what refused it, for callers that know it; it travels in a header, since the body has no place for it. */
+    readonly errorName?: string | undefined,
+  ) {
     super(resultParts({ type: 'error', value: null, message }));
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
-import { RemoteError, RemoteException } from '../errors.js';
+import { RemoteError, RemoteException, RpcTimeoutError } from '../errors.js';
 import {
   MessageResult,
   MessageResultError,
@@ -7,7 +7,8 @@ import {
   MessageStatus,
   type RpcCommand,
 } from './message.js';
-import { rpcException, rpcResultFrom, type RpcResult } from './rpc-result.js';
+import { parseResult } from './result.js';
+import { rpcResultFrom, timeoutResult, type RpcResult } from './rpc-result.js';
 
 const replier = { name: 'echo_receive', pid: '7' };
 
@@ -60,10 +61,51 @@ describe('rpcResultFrom', () => {
   });
 });
 
-describe('rpcException', () => {
-  it('is an exception result that nobody sent', () => {
-    const result = rpcException('TimeoutError', 'no answer');
-    expect(result).toEqual(rpcResultFrom(new MessageResultException('TimeoutError', 'no answer').body));
-    expect(() => result.unwrap()).toThrow(expect.objectContaining({ remoteName: 'TimeoutError' }));
+describe('timeoutResult', () => {
+  const facts = {
+    exchange: 'x',
+    routingKey: 'k',
+    type: 'command',
+    command: 'sum',
+    attempts: 5,
+    elapsedMs: 150,
+  };
+  const error = new RpcTimeoutError(facts);
+
+  it('is the exception result TimeoutError, which nobody sent', () => {
+    const result = timeoutResult(error);
+    expect(result).toMatchObject({
+      ok: false,
+      type: 'exception',
+      value: 'TimeoutError',
+      message: error.message,
+    });
+    expect(parseResult(result.body)).toEqual({
+      type: 'exception',
+      value: 'TimeoutError',
+      message: error.message,
+    });
+    expect(result.body.fingerprint).toEqual({});
+  });
+
+  it('unwraps to the error of the timeout, unlike a TimeoutError of the replier', () => {
+    const remote = rpcResultFrom(new MessageResultException('TimeoutError', 'their own').body);
+    expect(() => timeoutResult(error).unwrap()).toThrow(error);
+    expect(() => remote.unwrap()).toThrow(RemoteException);
+  });
+});
+
+describe('a failed result', () => {
+  it('unwraps to what its makers make of it', () => {
+    const makers = {
+      failure: ({ message }: { message: string }) => new RangeError(message),
+      exception: ({ value }: { value: string }) => new TypeError(value),
+    };
+    expect(() => rpcResultFrom(new MessageResultError('too far').body, makers).unwrap()).toThrow(
+      new RangeError('too far'),
+    );
+    expect(() => rpcResultFrom(new MessageResultException('KeyError', 'k').body, makers).unwrap()).toThrow(
+      new TypeError('KeyError'),
+    );
   });
 });

@@ -1,0 +1,57 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { randomUUID } from 'node:crypto';
+import { CALL_HEADERS } from './call-headers.js';
+import type { MessageProperties } from './port.js';
+
+/** How a received message came about, and what is sent because of it. */
+export class Causation {
+  readonly #properties: MessageProperties;
+  #correlationId: string | undefined;
+
+  constructor(properties: MessageProperties) {
+    this.#properties = properties;
+  }
+
+  /**
+   * The message with which everything began that led to this one; its own id where it is the first. A peer that gives no
+   * ids begins something new, and all that one message of it leads to belongs together.
+   */
+  get correlationId(): string {
+    this.#correlationId ??= this.#header(CALL_HEADERS.correlationId) ?? this.messageId ?? randomUUID();
+    return this.#correlationId;
+  }
+
+  /** The message whose handler sent this one; undefined when no handler did. */
+  get causationId(): string | undefined {
+    return this.#header(CALL_HEADERS.causationId);
+  }
+
+  get messageId(): string | undefined {
+    return this.#properties.messageId || undefined;
+  }
+
+  #header(name: string): string | undefined {
+    const value = this.#properties.headers?.[name];
+    return typeof value === 'string' && value !== '' ? value : undefined;
+  }
+}
+
+/**
+ * One for all connections of a process: what a handler of one sends over another is caused by its message, too. It holds
+ * nothing but what each chain of calls has put there for itself.
+ */
+const current = new AsyncLocalStorage<Causation>();
+
+/** Runs handlers so that everything they send is known to be caused by this message. */
+export const causedBy = <T>(cause: Causation, run: () => T): T => current.run(cause, run);
+
+/** The headers of what is sent now; undefined outside of handlers. */
+export const causationHeaders = (): Readonly<Record<string, string>> | undefined => {
+  const cause = current.getStore();
+  if (cause === undefined) return undefined;
+  const { correlationId, messageId } = cause;
+  return {
+    [CALL_HEADERS.correlationId]: correlationId,
+    ...(messageId === undefined ? {} : { [CALL_HEADERS.causationId]: messageId }),
+  };
+};

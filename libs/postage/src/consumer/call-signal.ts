@@ -1,0 +1,82 @@
+import type { Supervisor } from '../connection/supervisor.js';
+import type { ConnectionState } from '../connection/state.js';
+import { CallAbandonedError, ConnectionError } from '../errors.js';
+
+export interface CallSignalOptions {
+  /** How long the caller will wait, from now on; undefined: nobody knows. */
+  readonly remainingMs: number | undefined;
+  /** The connection that the answer goes out on. */
+  readonly publishing: Pick<Supervisor, 'state' | 'onState'>;
+  /** Somebody waits for an answer: the loss of that connection matters, not only its end. */
+  readonly isRpc: boolean;
+}
+
+/** Tells a handler that nobody needs its work any more. Costs nothing until a handler asks for the signal. */
+export class CallSignal {
+  readonly #options: CallSignalOptions;
+  readonly #startedMs = performance.now();
+  #abort: AbortController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #stopListening: (() => void) | undefined;
+  #ended = false;
+
+  constructor(options: CallSignalOptions) {
+    this.#options = options;
+  }
+
+  /** How long the caller will still wait, in milliseconds, at least 0; undefined: nobody knows. */
+  get remainingMs(): number | undefined {
+    const { remainingMs } = this.#options;
+    return remainingMs === undefined
+      ? undefined
+      : Math.max(0, remainingMs - (performance.now() - this.#startedMs));
+  }
+
+  get signal(): AbortSignal {
+    this.#abort ??= this.#start(new AbortController());
+    return this.#abort.signal;
+  }
+
+  /** The handlers are done: nothing fires any more. */
+  end(): void {
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    this.#stopListening?.();
+  }
+
+  #start(abort: AbortController): AbortController {
+    if (this.#ended) return abort;
+    const { remainingMs } = this;
+    const { publishing } = this.#options;
+    let previous = publishing.state;
+    const onState = (state: ConnectionState): void => {
+      const error = this.#reason(previous, state);
+      previous = state;
+      if (error) abort.abort(error);
+    };
+    onState(previous);
+    this.#stopListening = publishing.onState(onState);
+    if (remainingMs !== undefined) {
+      const onDeadline = (): void => abort.abort(new CallAbandonedError());
+      if (remainingMs <= 0) onDeadline();
+      else this.#timer = setTimeout(onDeadline, Math.min(remainingMs, MAX_TIMER_MS));
+    }
+    return abort;
+  }
+
+  #reason(previous: ConnectionState, state: ConnectionState): Error | undefined {
+    if (state.kind === 'closed')
+      return new ConnectionError('CONNECTION_CLOSED', 'the application has closed its connections');
+    if (!this.#options.isRpc) return undefined;
+    const isLost =
+      state.kind === 'waiting' ||
+      state.kind === 'failed' ||
+      (previous.kind === 'ready' && state.kind !== 'ready');
+    return isLost
+      ? new ConnectionError('CONNECTION_LOST', 'the connection that the answer would go out on is lost')
+      : undefined;
+  }
+}
+
+/** Node's timers hold 32 bits: a longer one would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;

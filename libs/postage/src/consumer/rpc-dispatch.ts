@@ -1,0 +1,164 @@
+import type { Delivery } from '../connection/port.js';
+import { describeName, type MessageBody } from '../wire/body.js';
+import { MessageResultException } from '../wire/message.js';
+import type { CallMemory } from './call-memory.js';
+import type { CallAnswer } from './call-store.js';
+import { filterBody } from './filters.js';
+import { describePattern, type Handler } from './handlers.js';
+import type { AnyResult, Occasion, ReplyFunction } from './invocation.js';
+import type { RunningCall } from './recent-calls.js';
+import { toResult, type EncodedAnswer, type Replier } from './replier.js';
+import { factsOf, type Reporter } from './reporter.js';
+
+export interface RpcDispatcherOptions {
+  readonly queue: string;
+  /** Exclusive to this process: another member of the same address may have the handler that this one lacks. */
+  readonly isPrivate: boolean;
+  readonly replier: Replier;
+  readonly reporter: Reporter;
+  /** Undefined: repeated calls are handled like any other. */
+  readonly memory: CallMemory | undefined;
+  /** What a failed handler's caller is told. */
+  readonly toFailure: (error: unknown) => AnyResult;
+}
+
+/** One call on its way through its handler. */
+interface Run {
+  readonly occasion: Occasion;
+  readonly body: MessageBody;
+  readonly handler: Handler;
+  readonly callId: string | undefined;
+}
+
+/** Answers rpcs: each once, whatever happens. Never rejects. */
+export class RpcDispatcher {
+  readonly #options: RpcDispatcherOptions;
+
+  constructor(options: RpcDispatcherOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the handler is done and the broker has the answer. */
+  async handle(occasion: Occasion, body: MessageBody, handler: Handler): Promise<void> {
+    const { delivery, call } = occasion;
+    const { memory, queue } = this.#options;
+    const met = await memory?.meet(queue, delivery, call.remainingMs);
+    if (met === undefined || met.kind === 'first') {
+      const callId = met?.callId;
+      try {
+        return await this.#filterAndRun({ occasion, body, handler, callId });
+      } finally {
+        // Whoever waits for it must not wait for ever, whatever went wrong.
+        memory?.ended(callId, undefined);
+      }
+    }
+    this.#options.reporter.event({
+      kind: 'call.repeated',
+      at: this.#options.reporter.at(delivery),
+      message: factsOf(body),
+      handler: handler.label,
+      state: met.kind,
+    });
+    if (met.kind === 'running') await this.#join(delivery, met.call);
+    else if (met.kind === 'answered') await this.#send(delivery, met.answer);
+  }
+
+  async refuseUnhandled(delivery: Delivery, body: MessageBody): Promise<void> {
+    const pattern = { category: body.category, type: body.type, name: describeName(body.name) };
+    const text = `nobody handles ${describePattern(pattern)}`;
+    await this.refuse(delivery, new MessageResultException('NoHandlerError', text));
+  }
+
+  /**
+   * On a private queue that a fan-out key leads to, another member may have the handler, or the encoder: one that has
+   * none keeps quiet, or its refusal would be the first reply. A message to the queue by its own name was meant for this
+   * process alone.
+   */
+  async refuse(delivery: Delivery, result: AnyResult): Promise<EncodedAnswer | undefined> {
+    if (this.#options.isPrivate && delivery.exchange !== '') return undefined;
+    const answer = this.#encode(delivery, result);
+    await this.#send(delivery, answer);
+    return answer;
+  }
+
+  /** The answer to the first request reaches the second's caller too, where both have the same address. */
+  async #join(delivery: Delivery, call: RunningCall): Promise<void> {
+    const sent = await call.answered;
+    if (sent === undefined) return;
+    const { replyTo, correlationId } = delivery.properties;
+    const isSame = replyTo === call.replyTo && correlationId === call.correlationId;
+    if (!isSame || !sent.isDelivered) await this.#send(delivery, sent.answer);
+  }
+
+  async #filterAndRun(run: Run): Promise<void> {
+    const { occasion, body, handler, callId } = run;
+    const { delivery } = occasion;
+    const filtered = await filterBody(body, handler.filters);
+    if ('body' in filtered) return this.#run({ ...run, body: filtered.body });
+    const failure = { delivery, body, handler, error: filtered.refusal };
+    this.#options.reporter.failure('message.filtered', failure);
+    const answer = await this.refuse(delivery, MessageResultException.from(filtered.refusal));
+    this.#options.memory?.ended(callId, answer && { answer, isDelivered: true });
+  }
+
+  /** The first answer counts, whether it comes through the reply function or as the handler's result. */
+  async #run(run: Run): Promise<void> {
+    const { occasion, body, handler } = run;
+    let answered: Promise<void> | undefined;
+    const reply: ReplyFunction = (result) => {
+      if (answered) this.#repeated(run);
+      else answered = this.#answer(run, toResult(result));
+    };
+    try {
+      const value = await handler.invoke({ ...occasion, body, queue: this.#options.queue, reply });
+      if (answered === undefined || value !== undefined)
+        reply(handler.repliesItself && value === undefined ? noReply(handler) : value);
+    } catch (error) {
+      this.#options.reporter.failure('handler.failed', { delivery: occasion.delivery, body, handler, error });
+      // After an answer there is nobody left to tell.
+      if (answered === undefined) reply(this.#options.toFailure(error));
+    }
+    await answered;
+  }
+
+  #repeated({ occasion, body, handler }: Run): void {
+    const { reporter } = this.#options;
+    const at = reporter.at(occasion.delivery);
+    reporter.event({ kind: 'reply.repeated', at, message: factsOf(body), handler: handler.label });
+  }
+
+  async #answer({ occasion: { delivery }, callId }: Run, result: AnyResult): Promise<void> {
+    const { memory } = this.#options;
+    const answer = this.#encode(delivery, result);
+    // At once: a repeated call may come while this answer is on its way. The reply does not wait for the store.
+    const remembered = memory?.answered(callId, answer);
+    const isDelivered = await this.#send(delivery, answer);
+    memory?.ended(callId, { answer, isDelivered });
+    await remembered;
+  }
+
+  #encode(delivery: Delivery, result: AnyResult): EncodedAnswer {
+    const { replier, reporter } = this.#options;
+    const answer = replier.encode(delivery, result);
+    if (answer.failure)
+      reporter.event({ kind: 'reply.unencodable', at: reporter.at(delivery), error: answer.failure });
+    return answer;
+  }
+
+  async #send(delivery: Delivery, answer: CallAnswer): Promise<boolean> {
+    const { replier, reporter } = this.#options;
+    try {
+      await replier.send(delivery, answer);
+      return true;
+    } catch (error) {
+      reporter.event({ kind: 'reply.undeliverable', at: reporter.at(delivery), error });
+      return false;
+    }
+  }
+}
+
+const noReply = ({ label }: Handler): MessageResultException =>
+  new MessageResultException(
+    'NoReplyError',
+    `${label} ended without calling its reply function and returned nothing`,
+  );

@@ -1,0 +1,67 @@
+import { PublishError, RpcTimeoutError } from '../errors.js';
+import type { ReplyAddress } from './reply-address.js';
+import type { ReplyAddresses, ReplyPath } from './reply-addresses.js';
+import { withPatience, type Patience } from './patience.js';
+import type { CallClock } from './call-clock.js';
+import type { RpcRequest } from './rpc-request.js';
+
+/** Hands out slots and addresses to calls, within their deadlines. */
+export class AddressDesk {
+  readonly #addresses: ReplyAddresses;
+
+  constructor(addresses: ReplyAddresses) {
+    this.#addresses = addresses;
+  }
+
+  /**
+   * A place among the calls that may wait at once; those beyond the limit wait for one, at most as long as they would
+   * have waited for replies.
+   * @throws {RpcTimeoutError} there was none in time
+   */
+  async takeSlot(request: RpcRequest, clock: CallClock): Promise<void> {
+    const { slots } = this.#addresses;
+    if (slots.waiting === 0 && slots.tryTake()) return;
+    const onLimit = (): RpcTimeoutError =>
+      new RpcTimeoutError({
+        ...factsOf(request, clock),
+        attempts: 0,
+        reason: `it was not sent, since ${slots.max} calls were waiting for replies all that time (maxReplyQueues)`,
+      });
+    await withPatience({ ...patienceOf(request), limitMs: clock.leftMs, onLimit }, (signal) =>
+      slots.take(signal),
+    );
+  }
+
+  releaseSlot(): void {
+    this.#addresses.slots.release();
+  }
+
+  /**
+   * An address of the kind that is needed, at once or after a wait for a connection.
+   * @throws {PublishError} NOT_CONNECTED: there was no connection in time
+   */
+  async take(request: RpcRequest, clock: CallClock, path: ReplyPath): Promise<ReplyAddress> {
+    const ready = path === 'queue' ? undefined : this.#addresses.tryTake(path);
+    if (ready) return ready;
+    const onLimit = (): PublishError =>
+      new PublishError('NOT_CONNECTED', request.target, { cause: this.#addresses.whyWaiting(path) });
+    const limitMs = Math.min(request.timeoutMs, clock.leftMs);
+    return withPatience({ ...patienceOf(request), limitMs, onLimit }, (signal) =>
+      this.#addresses.take(path, signal),
+    );
+  }
+}
+
+/** What errors tell of a call. */
+export const factsOf = (
+  { target, type, command }: RpcRequest,
+  clock: CallClock,
+): { exchange: string; routingKey: string; type: string; command: string; elapsedMs: number } => {
+  const { exchange, routingKey } = target;
+  return { exchange, routingKey, type, command, elapsedMs: Math.round(clock.elapsedMs) };
+};
+
+const patienceOf = ({ signal, target }: RpcRequest): Pick<Patience, 'signal' | 'onAbort'> => ({
+  signal,
+  onAbort: (cause) => new PublishError('ABORTED', target, { cause }),
+});

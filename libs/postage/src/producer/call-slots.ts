@@ -1,0 +1,54 @@
+/** How many calls may be in flight: a counting semaphore whose waiters are served in order and may give up. */
+export class CallSlots {
+  readonly max: number;
+  #taken = 0;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(max: number) {
+    this.max = max;
+  }
+
+  get taken(): number {
+    return this.#taken;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** A slot, if one is free right now. */
+  tryTake(): boolean {
+    if (this.#taken >= this.max) return false;
+    this.#taken += 1;
+    return true;
+  }
+
+  /** Waits for a slot; rejects with the signal's reason when that comes first. */
+  take(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => {
+        this.#waiting.delete(serve);
+        reject(signal.reason);
+      };
+      const serve = (): void => {
+        signal.removeEventListener('abort', giveUp);
+        resolve();
+      };
+      if (signal.aborted) return giveUp();
+      if (this.tryTake()) return resolve();
+      signal.addEventListener('abort', giveUp, { once: true });
+      this.#waiting.add(serve);
+    });
+  }
+
+  release(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#taken -= 1;
+      return;
+    }
+    // The slot changes hands: it is not free in between, so nobody can overtake.
+    this.#waiting.delete(next);
+    next();
+  }
+}

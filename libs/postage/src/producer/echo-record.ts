@@ -1,0 +1,54 @@
+import type { PublishTarget } from '../errors.js';
+
+/** So many replies in a row must carry their correlation id before a target counts as one that echoes it. */
+const PROOF = 100;
+const MAX_PROOF = 2 ** 20;
+/** Targets that are remembered; names can come from outside, so there must be a limit. */
+const MAX_TARGETS = 10_000;
+
+interface Evidence {
+  streak: number;
+  /** Doubled by every reply without an id: a mixed fleet must not be taken for one that echoes, again and again. */
+  needed: number;
+}
+
+/** Which (exchange, key) couples are answered with the correlation id of the request, as far as one can tell by now. */
+export class EchoRecord {
+  readonly #evidence = new Map<string, Evidence>();
+
+  /** Every recent reply from there carried its correlation id. */
+  has(target: PublishTarget): boolean {
+    const evidence = this.#evidence.get(keyOf(target));
+    return evidence !== undefined && evidence.streak >= evidence.needed;
+  }
+
+  note(target: PublishTarget, echoed: boolean): void {
+    const evidence = this.#of(keyOf(target));
+    if (echoed) evidence.streak += 1;
+    else {
+      evidence.streak = 0;
+      evidence.needed = Math.min(evidence.needed * 2, MAX_PROOF);
+    }
+  }
+
+  get size(): number {
+    return this.#evidence.size;
+  }
+
+  #of(key: string): Evidence {
+    const known = this.#evidence.get(key);
+    if (known) return known;
+    const evidence: Evidence = { streak: 0, needed: PROOF };
+    if (this.#evidence.size >= MAX_TARGETS) this.#forgetOldest();
+    this.#evidence.set(key, evidence);
+    return evidence;
+  }
+
+  /** What is forgotten is merely unknown again, which is safe. */
+  #forgetOldest(): void {
+    const [oldest] = this.#evidence.keys();
+    if (oldest !== undefined) this.#evidence.delete(oldest);
+  }
+}
+
+const keyOf = ({ exchange, routingKey }: PublishTarget): string => `${exchange}\n${routingKey}`;

@@ -1,0 +1,160 @@
+import { randomUUID } from 'node:crypto';
+import { deferred } from '../connection/deferred.js';
+import type { Delivery } from '../connection/port.js';
+import { ConnectionError, PublishError } from '../errors.js';
+import type { ReplyAddress } from './reply-address.js';
+import type { RpcRequest } from './rpc-request.js';
+
+/** What a call waits for, and what may come instead. */
+export type CallProgress =
+  | { readonly kind: 'reply'; readonly delivery: Delivery }
+  | { readonly kind: 'failed'; readonly error: unknown }
+  /** A reply without a correlation id, where an earlier call might have been meant. */
+  | { readonly kind: 'ambiguous' }
+  | { readonly kind: 'timeout' };
+
+const TIMEOUT: CallProgress = { kind: 'timeout' };
+const AMBIGUOUS: CallProgress = { kind: 'ambiguous' };
+
+export interface CallListeners {
+  /** A reply that is not this call's. */
+  onStranger(address: ReplyAddress, delivery: Delivery): void;
+  /** A reply that may be this call's, or an earlier one's. */
+  onAmbiguous(address: ReplyAddress, request: RpcRequest): void;
+}
+
+/** For requests with any number of replies. */
+export interface ReplyCollector {
+  readonly onReply: (delivery: Delivery) => void;
+  /** No reply can come any more, or the caller has aborted. */
+  readonly onFailed: (error: unknown) => void;
+}
+
+/** One rpc on its way: listens at its addresses from the first attempt to the end, also between two attempts. */
+export class PendingCall {
+  /** The same on every attempt. */
+  readonly messageId = randomUUID();
+  readonly #request: RpcRequest;
+  readonly #listeners: CallListeners;
+  readonly #addresses: ReplyAddress[] = [];
+  #final: CallProgress | undefined;
+  #ambiguous = false;
+  #ended = false;
+  #collect: ((delivery: Delivery) => void) | undefined;
+  #onFailed: ((error: unknown) => void) | undefined;
+  #wake: ((progress: CallProgress) => void) | undefined;
+
+  constructor(request: RpcRequest, listeners: CallListeners) {
+    this.#request = request;
+    this.#listeners = listeners;
+    request.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (request.signal?.aborted) this.#onAbort();
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Before the request leaves: a reply may overtake the broker's confirm. */
+  listenAt(address: ReplyAddress): void {
+    this.#addresses.push(address);
+    address.onReply = (delivery) => this.#onReply(address, delivery);
+    address.onLost = (error) => this.fail(lostReplyPath(error, this.#request));
+  }
+
+  /**
+   * Hands on every reply that comes there, until the end; only to an address of its own. The promise rejects when the
+   * call fails; nobody has to wait for it.
+   */
+  collectAt(address: ReplyAddress, collector: ReplyCollector): Promise<never> {
+    const { promise, reject } = deferred<never>();
+    promise.catch(() => undefined);
+    this.listenAt(address);
+    this.#onFailed = (error) => {
+      reject(error);
+      collector.onFailed(error);
+    };
+    this.#collect = collector.onReply;
+    return promise;
+  }
+
+  fail(error: unknown): void {
+    if (this.#ended) return;
+    this.#finish({ kind: 'failed', error });
+    this.#onFailed?.(error);
+  }
+
+  /** The end, when there is one already or within the limit; else what else there is to know. */
+  next(limitMs: number): Promise<CallProgress> {
+    if (this.#final) return Promise.resolve(this.#final);
+    if (this.#takeAmbiguous()) return Promise.resolve(AMBIGUOUS);
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#wake?.(TIMEOUT), limitMs);
+      this.#wake = (progress) => {
+        clearTimeout(timer);
+        this.#wake = undefined;
+        this.#ambiguous = false;
+        resolve(progress);
+      };
+    });
+  }
+
+  /** Throws what has ended it before anything was sent. */
+  throwIfFailed(): void {
+    if (this.#final?.kind === 'failed') throw this.#final.error;
+  }
+
+  /** Gives its addresses back. */
+  end(): void {
+    this.#ended = true;
+    this.#request.signal?.removeEventListener('abort', this.#onAbort);
+    for (const address of this.#addresses.splice(0)) address.release();
+  }
+
+  readonly #onAbort = (): void => {
+    const { target, signal } = this.#request;
+    this.fail(new PublishError('ABORTED', target, { cause: signal?.reason }));
+  };
+
+  /** A peer need not echo a correlation id; one that does must echo ours. */
+  #onReply(address: ReplyAddress, delivery: Delivery): void {
+    const { correlationId } = delivery.properties;
+    if (correlationId === this.messageId || (correlationId === undefined && address.fresh)) {
+      if (this.#collect) this.#collect(delivery);
+      else this.#answered(address, delivery);
+    } else if (correlationId !== undefined || this.#final) this.#listeners.onStranger(address, delivery);
+    else {
+      this.#listeners.onAmbiguous(address, this.#request);
+      if (this.#wake) this.#wake(AMBIGUOUS);
+      else this.#ambiguous = true;
+    }
+  }
+
+  #answered(address: ReplyAddress, delivery: Delivery): void {
+    // Two attempts may both be answered.
+    if (this.#final) this.#listeners.onStranger(address, delivery);
+    else this.#finish({ kind: 'reply', delivery });
+  }
+
+  #takeAmbiguous(): boolean {
+    const taken = this.#ambiguous;
+    this.#ambiguous = false;
+    return taken;
+  }
+
+  #finish(progress: CallProgress): void {
+    if (this.#final) return;
+    this.#final = progress;
+    this.#wake?.(progress);
+  }
+}
+
+/** The truth about a call whose reply has nowhere to come to any more. */
+export const lostReplyPath = (error: Error, { type, command, target }: RpcRequest): Error =>
+  error instanceof ConnectionError && error.code === 'CONNECTION_CLOSED'
+    ? error
+    : new ConnectionError(
+        'CONNECTION_LOST',
+        `the connection that the reply to ${type} "${command}" (exchange "${target.exchange}", key "${target.routingKey}") would have come on was lost; whether the call was handled is unknown`,
+        { cause: error },
+      );

@@ -1,0 +1,109 @@
+import type { PostageConnection } from '../connection/connection.js';
+import type { Delivery } from '../connection/port.js';
+import type { Supervisor } from '../connection/supervisor.js';
+import { BrokerError } from '../errors.js';
+import type { Observer } from '../observability/observer.js';
+import { AddressPool } from './address-pool.js';
+import { CallSlots } from './call-slots.js';
+import { DirectReplies, type DirectAddress } from './direct-replies.js';
+import { PrivateQueues } from './private-queues.js';
+import type { ReplyAddress } from './reply-address.js';
+
+export interface ReplyAddressesOptions {
+  readonly connection: PostageConnection;
+  readonly observer: Observer;
+  /** How many calls may wait for replies at once. */
+  readonly maxCalls: number;
+  /** How long an unused address is kept, in milliseconds. */
+  readonly idleMs: number;
+  readonly onLate: (address: ReplyAddress, delivery: Delivery) => void;
+}
+
+/** What replies are needed for; it decides which kind of address will do. */
+export type ReplyPath =
+  /** One reply, from peers that are known to echo the correlation id: any private queue, used again and again. */
+  | 'correlated'
+  /** Replies that may carry no correlation id: a name that nobody else has ever been told. */
+  | 'once'
+  /** The same, and a real queue: somebody wants to have it. */
+  | 'queue';
+
+/** Where replies come to, in three kinds; and how many calls may wait for one. See ADR 0010. */
+export class ReplyAddresses {
+  readonly slots: CallSlots;
+  readonly #observer: Observer;
+  readonly #pooledQueues: AddressPool<ReplyAddress>;
+  readonly #direct: AddressPool<DirectAddress>;
+  readonly #singleQueues: AddressPool<ReplyAddress>;
+  readonly #supervisors: { readonly publishing: Supervisor; readonly consuming: Supervisor };
+  #directRefused = false;
+
+  constructor({ connection, observer, maxCalls, idleMs, onLate }: ReplyAddressesOptions) {
+    const { publishing, consuming } = connection;
+    this.slots = new CallSlots(maxCalls);
+    this.#observer = observer;
+    this.#supervisors = connection;
+    this.#pooledQueues = new AddressPool({
+      supervisor: consuming,
+      maker: new PrivateQueues(true),
+      idleMs,
+      onLate,
+    });
+    this.#singleQueues = new AddressPool({
+      supervisor: consuming,
+      maker: new PrivateQueues(false),
+      idleMs,
+      onLate,
+    });
+    // Not on the consumers' connection: it publishes probes, and a blocked broker would then read no acks either.
+    this.#direct = new AddressPool({ supervisor: publishing, maker: new DirectReplies(), idleMs, onLate });
+  }
+
+  /** Queues at the broker that are ours at this moment. */
+  get queues(): number {
+    return this.#pooledQueues.size + this.#singleQueues.size;
+  }
+
+  /** Channels that listen for direct replies. */
+  get direct(): number {
+    return this.#direct.size;
+  }
+
+  /** An address, if one is ready right now. */
+  tryTake(path: 'correlated' | 'once'): ReplyAddress | undefined {
+    if (path === 'correlated') return this.#pooledQueues.tryTake();
+    return this.#directRefused ? undefined : this.#direct.tryTake();
+  }
+
+  /** Waits for a connection and an address; the caller gives up through the signal. */
+  take(path: ReplyPath, signal: AbortSignal): Promise<ReplyAddress> {
+    if (path === 'correlated') return this.#pooledQueues.take(signal);
+    if (path === 'queue' || this.#directRefused) return this.#singleQueues.take(signal);
+    return this.#takeDirect(signal);
+  }
+
+  /** Why a caller had to give up waiting, as far as one can tell. */
+  whyWaiting(path: ReplyPath): unknown {
+    const { publishing, consuming } = this.#supervisors;
+    const { state, lastError } = path === 'once' && !this.#directRefused ? publishing : consuming;
+    if (state.kind !== 'ready') return lastError;
+    return state.blocked && new Error(`the broker blocks publishers: ${state.blocked.reason}`);
+  }
+
+  async #takeDirect(signal: AbortSignal): Promise<ReplyAddress> {
+    try {
+      return await this.#direct.take(signal);
+    } catch (error) {
+      if (!(error instanceof BrokerError) || error.amqpCode === undefined) throw error;
+      this.#refuseDirect(error);
+      return this.#singleQueues.take(signal);
+    }
+  }
+
+  #refuseDirect(error: BrokerError): void {
+    if (this.#directRefused) return;
+    this.#directRefused = true;
+    const text = `the broker refuses direct reply-to, so a call to peers that send no correlation id declares a queue of its own, which is slow: ${error.message}`;
+    this.#observer({ kind: 'warning', text });
+  }
+}

@@ -1,5 +1,6 @@
 import { PublishError, type PublishErrorCode } from '../errors.js';
 import type { Topology } from '../topology/types.js';
+import { onAbort } from './on-abort.js';
 import type { OutgoingMessage } from './port.js';
 
 /** A message to publish, what must exist for it, and how long anybody cares. */
@@ -23,6 +24,7 @@ export class Publication {
   #resolve!: () => void;
   #reject!: (error: unknown) => void;
   #timer: NodeJS.Timeout | undefined;
+  #stopListening: (() => void) | undefined;
   #settled = false;
 
   constructor(
@@ -37,8 +39,7 @@ export class Publication {
       this.#reject = reject;
     });
     this.#timer = setTimeout(this.#onDeadline, request.deadlineMs);
-    request.signal?.addEventListener('abort', this.#onAbort);
-    if (request.signal?.aborted) this.#onAbort();
+    this.#stopListening = onAbort(request.signal, (reason) => this.fail('ABORTED', reason));
   }
 
   get settled(): boolean {
@@ -63,7 +64,7 @@ export class Publication {
     if (this.#settled) return false;
     this.#settled = true;
     clearTimeout(this.#timer);
-    this.request.signal?.removeEventListener('abort', this.#onAbort);
+    this.#stopListening?.();
     this.onSettled(this);
     return true;
   }
@@ -72,6 +73,4 @@ export class Publication {
     if (this.sent) this.fail('OUTCOME_UNKNOWN');
     else this.fail('NOT_CONNECTED', this.whyWaiting());
   };
-
-  readonly #onAbort = (): void => this.fail('ABORTED', this.request.signal?.reason);
 }

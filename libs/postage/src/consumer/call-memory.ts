@@ -27,6 +27,10 @@ export class CallMemory {
     this.#options = options;
   }
 
+  get size(): number {
+    return this.#options.recent.size;
+  }
+
   /** Asked once for each delivery, before its handler runs. */
   async meet(queue: string, delivery: Delivery, remainingMs: number | undefined): Promise<FirstOrNot> {
     const callId = callIdOf(queue, delivery);

@@ -180,6 +180,11 @@ export class GenericConsumer {
     }));
   }
 
+  /** Calls that would be known again if they were repeated: those that run, and those answered a short while ago. */
+  get recentCalls(): number {
+    return this.#memory?.size ?? 0;
+  }
+
   /** Stops consuming and waits for running handlers, their replies and acks included. Idempotent; never rejects. */
   drain(): Promise<void> {
     this.#drained ??= Promise.all(

@@ -21,15 +21,10 @@ export class AddressDesk {
   async takeSlot(request: RpcRequest, clock: CallClock): Promise<void> {
     const { slots } = this.#addresses;
     if (slots.waiting === 0 && slots.tryTake()) return;
-    const onLimit = (): RpcTimeoutError =>
-      new RpcTimeoutError({
-        ...factsOf(request, clock),
-        attempts: 0,
-        reason: `it was not sent, since ${slots.max} calls were waiting for replies all that time (maxReplyQueues)`,
-      });
-    await withPatience({ ...patienceOf(request), limitMs: clock.leftMs, onLimit }, (signal) =>
-      slots.take(signal),
-    );
+    const why = `since ${slots.max} calls were waiting for replies all that time (maxReplyQueues)`;
+    const onLimit = (): Error => notSent(request, clock, why);
+    const patience = { ...patienceOf(request), limitMs: clock.leftMs, onLimit };
+    await withPatience(patience, (signal) => slots.take(signal));
   }
 
   releaseSlot(): void {
@@ -38,19 +33,27 @@ export class AddressDesk {
 
   /**
    * An address of the kind that is needed, at once or after a wait for a connection.
-   * @throws {PublishError} NOT_CONNECTED: there was no connection in time
+   * @throws {PublishError} NOT_CONNECTED: there was no connection within the time of an attempt
+   * @throws {RpcTimeoutError} there was one, but the broker had no address for us in time
    */
   async take(request: RpcRequest, clock: CallClock, path: ReplyPath): Promise<ReplyAddress> {
     const ready = path === 'queue' ? undefined : this.#addresses.tryTake(path);
     if (ready) return ready;
-    const onLimit = (): PublishError =>
-      new PublishError('NOT_CONNECTED', request.target, { cause: this.#addresses.whyWaiting(path) });
+    const onLimit = (): Error | number => {
+      const obstacle = this.#addresses.obstacle(path);
+      if (obstacle) return new PublishError('NOT_CONNECTED', request.target, { cause: obstacle.cause });
+      if (clock.leftMs > 0) return clock.leftMs;
+      return notSent(request, clock, 'since the broker took that long to open a reply address');
+    };
     const limitMs = Math.min(request.timeoutMs, clock.leftMs);
     return withPatience({ ...patienceOf(request), limitMs, onLimit }, (signal) =>
       this.#addresses.take(path, signal),
     );
   }
 }
+
+const notSent = (request: RpcRequest, clock: CallClock, why: string): RpcTimeoutError =>
+  new RpcTimeoutError({ ...factsOf(request, clock), attempts: 0, reason: `it was not sent, ${why}` });
 
 /** What errors tell of a call. */
 export const factsOf = (

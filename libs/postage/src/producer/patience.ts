@@ -1,25 +1,32 @@
+import { onAbort } from '../connection/on-abort.js';
+
 /** How long somebody waits, and what it is called when that was not long enough. */
 export interface Patience {
   readonly limitMs: number;
   readonly signal: AbortSignal | undefined;
-  readonly onLimit: () => unknown;
-  readonly onAbort: (reason: unknown) => unknown;
+  /** Why to give up; or how many milliseconds to wait on. */
+  readonly onLimit: () => Error | number;
+  readonly onAbort: (reason: unknown) => Error;
 }
 
 /** Runs `work` with a signal that aborts, with the reason from `onLimit` or `onAbort`, when patience is over. */
 export const withPatience = async <T>(
-  { limitMs, signal, onLimit, onAbort }: Patience,
+  patience: Patience,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> => {
   const giveUp = new AbortController();
-  const abort = (): void => giveUp.abort(onAbort(signal?.reason));
-  const timer = setTimeout(() => giveUp.abort(onLimit()), Math.max(0, limitMs));
-  signal?.addEventListener('abort', abort, { once: true });
-  if (signal?.aborted) abort();
+  const waitFor = (ms: number): NodeJS.Timeout => setTimeout(onTimer, Math.max(0, ms));
+  const onTimer = (): void => {
+    const next = patience.onLimit();
+    if (typeof next === 'number') timer = waitFor(next);
+    else giveUp.abort(next);
+  };
+  let timer = waitFor(patience.limitMs);
+  const stopListening = onAbort(patience.signal, (reason) => giveUp.abort(patience.onAbort(reason)));
   try {
     return await work(giveUp.signal);
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', abort);
+    stopListening();
   }
 };

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { deferred } from '../connection/deferred.js';
+import { onAbort } from '../connection/on-abort.js';
 import type { Delivery } from '../connection/port.js';
 import { ConnectionError, PublishError } from '../errors.js';
 import type { ReplyAddress } from './reply-address.js';
@@ -37,6 +38,7 @@ export class PendingCall {
   readonly #request: RpcRequest;
   readonly #listeners: CallListeners;
   readonly #addresses: ReplyAddress[] = [];
+  readonly #stopListening: () => void;
   #final: CallProgress | undefined;
   #ambiguous = false;
   #ended = false;
@@ -47,8 +49,9 @@ export class PendingCall {
   constructor(request: RpcRequest, listeners: CallListeners) {
     this.#request = request;
     this.#listeners = listeners;
-    request.signal?.addEventListener('abort', this.#onAbort, { once: true });
-    if (request.signal?.aborted) this.#onAbort();
+    this.#stopListening = onAbort(request.signal, (cause) =>
+      this.fail(new PublishError('ABORTED', request.target, { cause })),
+    );
   }
 
   get ended(): boolean {
@@ -107,14 +110,9 @@ export class PendingCall {
   /** Gives its addresses back. */
   end(): void {
     this.#ended = true;
-    this.#request.signal?.removeEventListener('abort', this.#onAbort);
+    this.#stopListening();
     for (const address of this.#addresses.splice(0)) address.release();
   }
-
-  readonly #onAbort = (): void => {
-    const { target, signal } = this.#request;
-    this.fail(new PublishError('ABORTED', target, { cause: signal?.reason }));
-  };
 
   /** A peer need not echo a correlation id; one that does must echo ours. */
   #onReply(address: ReplyAddress, delivery: Delivery): void {

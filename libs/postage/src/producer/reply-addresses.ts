@@ -82,12 +82,12 @@ export class ReplyAddresses {
     return this.#takeDirect(signal);
   }
 
-  /** Why a caller had to give up waiting, as far as one can tell. */
-  whyWaiting(path: ReplyPath): unknown {
+  /** What keeps a caller waiting, if it is the connection. */
+  obstacle(path: ReplyPath): { readonly cause: unknown } | undefined {
     const { publishing, consuming } = this.#supervisors;
     const { state, lastError } = path === 'once' && !this.#directRefused ? publishing : consuming;
-    if (state.kind !== 'ready') return lastError;
-    return state.blocked && new Error(`the broker blocks publishers: ${state.blocked.reason}`);
+    if (state.kind !== 'ready') return { cause: lastError };
+    return state.blocked && { cause: new Error(`the broker blocks publishers: ${state.blocked.reason}`) };
   }
 
   async #takeDirect(signal: AbortSignal): Promise<ReplyAddress> {

@@ -1,7 +1,7 @@
 import type { Attachment } from '../connection/attachment.js';
 import type { Delivery, Link } from '../connection/port.js';
 import type { Supervisor } from '../connection/supervisor.js';
-import { ConnectionError } from '../errors.js';
+import { BrokerError, ConnectionError } from '../errors.js';
 import { raceAbort } from './race-abort.js';
 import { RestingAddresses } from './resting-addresses.js';
 import type { AddressEvents, ReplyAddress } from './reply-address.js';
@@ -39,6 +39,8 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
   readonly #used = new Set<ReplyAddress>();
   readonly #waiters = new Set<Waiter>();
   #making = 0;
+  /** A connection has room for so many channels: those beyond wait until one is free. */
+  #ceiling = Infinity;
   #attached: Promise<void> | undefined;
   #link: Link | undefined;
 
@@ -55,6 +57,7 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
   async restore(link: Link): Promise<void> {
     await this.#options.maker.restore(link, this.#eventsOn(link));
     this.#link = link;
+    this.#ceiling = Infinity;
     this.#serveWaiters();
   }
 
@@ -157,7 +160,8 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
       if (!address) break;
       waiter.resolve(address);
     }
-    const wanted = Math.min(this.#waiters.size, this.#options.maker.concurrency) - this.#making;
+    const wanted =
+      Math.min(this.#waiters.size, this.#options.maker.concurrency, this.#ceiling - this.size) - this.#making;
     for (let count = wanted; count > 0; count -= 1) void this.#make();
   }
 
@@ -169,12 +173,18 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
       const address = await this.#options.maker.make();
       if (this.#link === link) this.#resting.put(address);
     } catch (error) {
-      // A link that has ended is replaced, and those who wait go on waiting; a refusal is for them.
-      if (this.#link === link) this.#rejectWaiters(error instanceof Error ? error : new Error(String(error)));
+      // A link that has ended is replaced, and those who wait go on waiting.
+      if (this.#link === link) this.#onRefused(error);
     } finally {
       this.#making -= 1;
       this.#serveWaiters();
     }
+  }
+
+  #onRefused(error: unknown): void {
+    const isRefusedByBroker = error instanceof BrokerError && error.amqpCode !== undefined;
+    if (this.size > 0 && !isRefusedByBroker) this.#ceiling = this.size;
+    else this.#rejectWaiters(error instanceof Error ? error : new Error(String(error)));
   }
 
   #rejectWaiters(error: Error): void {

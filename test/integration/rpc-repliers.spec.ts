@@ -49,7 +49,7 @@ const mismatches = async (
 /** So many replies with a correlation id make a target known to echo it: its calls use pooled queues from then on. */
 const PROOF = 120;
 
-describe.each(TEST_BROKERS)('repliers on $broker', ({ open }) => {
+describe.each(TEST_BROKERS)('repliers on $broker', ({ broker, open }) => {
   const world = useRpcWorld(open);
 
   const serve = async (
@@ -86,6 +86,26 @@ describe.each(TEST_BROKERS)('repliers on $broker', ({ open }) => {
     const wrong = await mismatches(1_000, 1_000, async (n) => (await calls.rpc('echo', n)).unwrap());
     expect(wrong).toEqual([]);
   });
+
+  it.runIf(broker === 'RabbitMQ')(
+    'that send no properties are called more often at once than a connection has channels',
+    async () => {
+      const queue = uniqueName('script');
+      const peer = await world.peer();
+      const held: PeerMessage[] = [];
+      let isEnough = false;
+      const answer = answering(peer, silent);
+      await peer.serve(queue, (request) => {
+        // Nobody is answered before all channels that there can be are in use.
+        held.push(request);
+        isEnough ||= held.length >= 2_000;
+        if (isEnough) for (const each of held.splice(0)) setImmediate(answer, each);
+      });
+      const calls = (await world.caller({ maxReplyQueues: 5_000 })).to(queue);
+      const wrong = await mismatches(2_400, 2_400, async (n) => (await calls.rpc('echo', n)).unwrap());
+      expect(wrong).toEqual([]);
+    },
+  );
 
   it.each([
     ['at once', (send: () => void) => send()],

@@ -2,10 +2,11 @@ import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { PostageModule } from 'nestjs-postage';
 import { EchoReceiveProcessor } from './echo-receive.processor.js';
+import { EndingsReceiveProcessor } from './endings-receive.processor.js';
 
 @Module({
   imports: [PostageModule.forRoot({ fingerprint: { name: 'echo_receive', type: 'controller' } })],
-  controllers: [EchoReceiveProcessor],
+  controllers: [EchoReceiveProcessor, EndingsReceiveProcessor],
 })
 class ReceiveModule {}
 

@@ -20,7 +20,7 @@ export const demoOnRabbit = (): void => {
       expect(textsIn(text)).toEqual(DEMO_TEXTS);
       expect(text).toContain('sends to exchange "echo-exchange" with key "echo-rk"');
       expect(text).toContain('sends to exchange "echo-exchange" with key "echo-fanout-rk"');
-      expect(text).toMatch(/sends to the default exchange with key "amq\.gen-/);
+      expect(text).toMatch(/sends to the default exchange with key "amq\.rabbitmq\.reply-to\./);
       expect(text).toContain('"content": {"type":"success","value":"RPC message received","message":""}');
       expect((await vhost.queues()).map(({ name }) => name)).toEqual(['echo-queue']);
     });

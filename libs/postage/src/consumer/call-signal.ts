@@ -32,6 +32,19 @@ export class CallSignal {
       : Math.max(0, remainingMs - (performance.now() - this.#startedMs));
   }
 
+  /** The caller's deadline has passed: an answer would reach nobody, or somebody who has been told something else. */
+  get isAbandoned(): boolean {
+    // Timers may fire some microseconds early: what the handler has been told is what counts.
+    return this.remainingMs === 0 || this.#abort?.signal.reason instanceof CallAbandonedError;
+  }
+
+  /** Whether this is what a handler throws that does as the signal says. */
+  isReaction(error: unknown): boolean {
+    const signal = this.#abort?.signal;
+    if (!signal?.aborted || !(error instanceof Error)) return false;
+    return error === signal.reason || error.name === 'AbortError';
+  }
+
   get signal(): AbortSignal {
     this.#abort ??= this.#start(new AbortController());
     return this.#abort.signal;

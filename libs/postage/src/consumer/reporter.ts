@@ -4,7 +4,7 @@ import type { MessageBody } from '../wire/body.js';
 import type { Handler } from './handlers.js';
 
 /** Events of one queue that are about a delivery and one of its handlers. */
-type HandlerEventKind = 'message.filtered' | 'handler.failed';
+type HandlerEventKind = 'message.filtered' | 'handler.failed' | 'handler.aborted';
 
 /** Tells observers what becomes of the deliveries of one queue. */
 export class Reporter {

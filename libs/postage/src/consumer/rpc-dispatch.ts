@@ -1,4 +1,5 @@
 import type { Delivery } from '../connection/port.js';
+import { CallAbandonedError } from '../errors.js';
 import { describeName, type MessageBody } from '../wire/body.js';
 import { MessageResultException } from '../wire/message.js';
 import type { CallMemory } from './call-memory.js';
@@ -59,8 +60,8 @@ export class RpcDispatcher {
       handler: handler.label,
       state: met.kind,
     });
-    if (met.kind === 'running') await this.#join(delivery, met.call);
-    else if (met.kind === 'answered') await this.#send(delivery, met.answer);
+    if (met.kind === 'running') await this.#join(occasion, met.call);
+    else if (met.kind === 'answered') await this.#sendWanted(occasion, met.answer);
   }
 
   async refuseUnhandled(delivery: Delivery, body: MessageBody): Promise<void> {
@@ -82,12 +83,12 @@ export class RpcDispatcher {
   }
 
   /** The answer to the first request reaches the second's caller too, where both have the same address. */
-  async #join(delivery: Delivery, call: RunningCall): Promise<void> {
+  async #join(occasion: Occasion, call: RunningCall): Promise<void> {
     const sent = await call.answered;
     if (sent === undefined) return;
-    const { replyTo, correlationId } = delivery.properties;
+    const { replyTo, correlationId } = occasion.delivery.properties;
     const isSame = replyTo === call.replyTo && correlationId === call.correlationId;
-    if (!isSame || !sent.isDelivered) await this.#send(delivery, sent.answer);
+    if (!isSame || !sent.isDelivered) await this.#sendWanted(occasion, sent.answer);
   }
 
   async #filterAndRun(run: Run): Promise<void> {
@@ -114,7 +115,9 @@ export class RpcDispatcher {
       if (answered === undefined || value !== undefined)
         reply(handler.repliesItself && value === undefined ? noReply(handler) : value);
     } catch (error) {
-      this.#options.reporter.failure('handler.failed', { delivery: occasion.delivery, body, handler, error });
+      const { delivery, call } = occasion;
+      const kind = call.isReaction(error) ? 'handler.aborted' : 'handler.failed';
+      this.#options.reporter.failure(kind, { delivery, body, handler, error });
       // After an answer there is nobody left to tell.
       if (answered === undefined) reply(this.#options.toFailure(error));
     }
@@ -127,12 +130,12 @@ export class RpcDispatcher {
     reporter.event({ kind: 'reply.repeated', at, message: factsOf(body), handler: handler.label });
   }
 
-  async #answer({ occasion: { delivery }, callId }: Run, result: AnyResult): Promise<void> {
+  async #answer({ occasion, callId }: Run, result: AnyResult): Promise<void> {
     const { memory } = this.#options;
-    const answer = this.#encode(delivery, result);
+    const answer = this.#encode(occasion.delivery, result);
     // At once: a repeated call may come while this answer is on its way. The reply does not wait for the store.
     const remembered = memory?.answered(callId, answer);
-    const isDelivered = await this.#send(delivery, answer);
+    const isDelivered = await this.#sendWanted(occasion, answer);
     memory?.ended(callId, { answer, isDelivered });
     await remembered;
   }
@@ -143,6 +146,15 @@ export class RpcDispatcher {
     if (answer.failure)
       reporter.event({ kind: 'reply.unencodable', at: reporter.at(delivery), error: answer.failure });
     return answer;
+  }
+
+  /** Not when the caller's time is over: it has been told that nobody answered. */
+  async #sendWanted({ delivery, call }: Occasion, answer: CallAnswer): Promise<boolean> {
+    if (!call.isAbandoned) return this.#send(delivery, answer);
+    const { reporter } = this.#options;
+    const error = new CallAbandonedError();
+    reporter.event({ kind: 'reply.undeliverable', at: reporter.at(delivery), error });
+    return false;
   }
 
   async #send(delivery: Delivery, answer: CallAnswer): Promise<boolean> {

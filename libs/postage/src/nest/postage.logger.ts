@@ -70,6 +70,11 @@ const describeMessage = (event: PostageEvent): { level: Level; text: string } | 
         'debug',
         `a filter kept ${what(event.message)} from ${event.handler}: ${describeError(event.error)}`,
       );
+    case 'handler.aborted':
+      return line(
+        'debug',
+        `${event.handler} gave up on ${what(event.message)}, as its signal said: ${describeError(event.error)}`,
+      );
     case 'handler.failed':
       return line(
         'error',

@@ -33,6 +33,14 @@ export type PostageEvent =
       readonly handler: string;
       readonly error: unknown;
     }
+  /** It did as `context.signal` said. */
+  | {
+      readonly kind: 'handler.aborted';
+      readonly at: DeliveryFacts;
+      readonly message: MessageFacts;
+      readonly handler: string;
+      readonly error: unknown;
+    }
   | {
       readonly kind: 'handler.failed';
       readonly at: DeliveryFacts;

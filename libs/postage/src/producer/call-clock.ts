@@ -19,12 +19,10 @@ export class CallClock {
   }
 
   /**
-   * How many attempts a call has that can begin only now, and how long the first of them may take: time that has gone by
-   * is taken from the first ones.
+   * How many attempts a call has that can begin only now: time that has gone by is taken from the first ones. The first
+   * that is left ends when its time would have ended anyway.
    */
-  attempts(): { readonly count: number; readonly firstMs: number } {
-    const { elapsedMs } = this;
-    const missed = Math.floor(elapsedMs / this.#timeoutMs);
-    return { count: this.#maxAttempts - missed, firstMs: this.#timeoutMs * (missed + 1) - elapsedMs };
+  attemptsLeft(): number {
+    return Math.ceil(this.leftMs / this.#timeoutMs);
   }
 }

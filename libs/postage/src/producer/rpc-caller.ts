@@ -113,10 +113,12 @@ export class RpcCaller {
       return address.name;
     };
     let replyTo = await listen(this.#echo.has(target) ? 'correlated' : 'once');
-    const { count, firstMs } = clock.attempts();
+    const count = clock.attemptsLeft();
     for (let attempt = 1; attempt <= count; attempt += 1) {
-      const limitMs = attempt === 1 ? firstMs : request.timeoutMs;
-      this.#send(request, call, { replyTo, attempt, expirationMs: limitMs, remainingMs: clock.leftMs });
+      // Not the whole timeout: a late timer must not make the call longer than its repliers were told.
+      const limitMs = Math.max(1, clock.leftMs - (count - attempt) * request.timeoutMs);
+      const expirationMs = expirationOf(request, limitMs);
+      this.#send(request, call, { replyTo, attempt, expirationMs, remainingMs: clock.leftMs });
       const progress = await progressWithin(call, limitMs, attempt < count);
       if (progress.kind === 'failed') throw progress.error;
       if (progress.kind === 'reply') {
@@ -128,7 +130,9 @@ export class RpcCaller {
       if (progress.kind === 'ambiguous') replyTo = await listen('once').catch(() => replyTo);
     }
     const { messageId } = call;
-    throw new RpcTimeoutError({ ...factsOf(request, clock), messageId, attempts: Math.max(0, count) });
+    const attempts = Math.max(0, count);
+    const reason = attempts > 0 ? undefined : 'it was not sent, since its time was over before it could be';
+    throw new RpcTimeoutError({ ...factsOf(request, clock), messageId, attempts, reason });
   }
 
   #send(request: RpcRequest, call: PendingCall, attempt: OwnSending): void {
@@ -168,6 +172,13 @@ export class RpcCaller {
     }
   }
 }
+
+/** Late timers and the time that a connection takes are not worth an odd number: the broker's clock is another one anyway. */
+const EXPIRY_SLACK_MS = 100;
+
+/** That of the attempt; less where much of its time has gone by. */
+const expirationOf = ({ timeoutMs }: RpcRequest, limitMs: number): number =>
+  limitMs > timeoutMs - EXPIRY_SLACK_MS ? timeoutMs : limitMs;
 
 type OwnSending = Omit<Sending, 'messageId' | 'isWanted'>;
 

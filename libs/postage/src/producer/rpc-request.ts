@@ -52,7 +52,7 @@ const propertiesOf = (own: MessageProperties, sending: Sending): MessageProperti
   const { messageId, replyTo, attempt, remainingMs, expirationMs } = sending;
   const expiration = shorter(own.expiration, expirationMs);
   const headers: Record<string, unknown> = { ...own.headers, [CALL_HEADERS.attempt]: attempt };
-  if (remainingMs !== undefined) headers[CALL_HEADERS.remainingMs] = Math.max(1, Math.round(remainingMs));
+  if (remainingMs !== undefined) headers[CALL_HEADERS.remainingMs] = Math.max(1, Math.ceil(remainingMs));
   return {
     ...own,
     messageId,

@@ -1,9 +1,17 @@
 // Compiled with the tests, never run: what the types of a producer promise. `npm run typecheck` is the test.
 import {
+  type GatherOptions,
+  type Gathering,
   GenericProducer,
   type MessageMethod,
   MessageStatus,
+  type PostageClientOptions,
+  type PostageOptions,
   type ProducerOf,
+  RemoteError,
+  type RemoteErrorDefinition,
+  RemoteException,
+  type RemoteFailure,
   type ReplyQueue,
   RpcCommand,
   type RpcMethod,
@@ -132,4 +140,87 @@ export const results = (result: RpcResult<number>): number | string => {
   expectType<string | null>()(result.value);
   // the message is there whatever the result is
   return result.type === 'exception' ? result.value : result.message;
+};
+
+export const gathering = async (echo: ProducerOf<EchoProducer>): Promise<void> => {
+  // a command says what its replies are worth; a name does not
+  expectType<Gathering<number>>()(echo.gather(echo.buildRpcSum(5, 6)));
+  expectType<Gathering<number>>()(
+    echo.gather(await echo.buildRpcSumLater(1, 2), { count: 2, timeoutMs: 500 }),
+  );
+  expectType<Gathering<unknown>>()(echo.gather('ping'));
+  expectType<Gathering<string>>()(echo.gather<string>('ping', { any: 'parameters' }, { count: 2 }));
+  const until = ({ value }: RpcResult<number>): boolean => value === 7;
+  expectType<Gathering<number>>()(echo.gather('sum', { a: 5 }, { until }));
+  const isEleven: GatherOptions<number>['until'] = (reply) => reply.ok && reply.value === 11;
+  const iterable: AsyncIterable<RpcResult<number>> = echo.gather(echo.buildRpcSum(5, 6), { until: isEleven });
+  for await (const reply of iterable) expectType<RpcResult<number>>()(reply);
+  for await (const reply of echo.with({ timeoutMs: 100 }).gather(new RpcCommand<Date>('time'))) {
+    expectType<Date>()(reply.unwrap());
+    if (reply.ok) expectType<Date>()(reply.value);
+  }
+  const replies = echo.gather(echo.buildRpcSum(5, 6));
+  const next = await replies.next();
+  expectType<RpcResult<number> | undefined>()(next.value);
+  expectType<IteratorReturnResult<undefined>>()(await replies.return());
+  // @ts-expect-error neither a name nor a command
+  echo.gather({ name: 'ping' });
+  // @ts-expect-error the rpc method calls by itself: gather wants the command of its builder
+  echo.gather(echo.rpcSum(5, 6));
+  // @ts-expect-error a promise of a command is no command
+  echo.gather(echo.buildRpcSumLater(1, 2));
+  // @ts-expect-error not an option of gather
+  echo.gather('ping', undefined, { maxRetry: 3 });
+  // @ts-expect-error a number
+  echo.gather('ping', undefined, { count: '2' });
+  // @ts-expect-error no promise: replies are looked at as they come
+  echo.gather('ping', undefined, { until: async () => true });
+  // @ts-expect-error the replies have another type
+  echo.gather(echo.buildRpcSum(5, 6), { until: (reply: RpcResult<string>) => reply.value === '11' });
+  // @ts-expect-error options stand behind the parameters
+  echo.gather<number>('ping', { until: (reply) => reply.ok, count: 2 }, 500);
+};
+
+export const failures = (result: RpcResult<number>): void => {
+  if (result.ok) return;
+  expectType<never>()(result.unwrap());
+};
+
+class OutOfPaper extends Error {}
+class NeedsTwo extends Error {
+  constructor(tray: string, sheets: number) {
+    super(`${tray}: ${sheets}`);
+  }
+}
+
+export const knownErrors = (): PostageOptions => {
+  const create = (failure: RemoteFailure): Error => {
+    expectType<string>()(failure.message);
+    expectType<string | undefined>()(failure.remoteName);
+    expectType<Readonly<Record<string, unknown>>>()(failure.fingerprint);
+    expectType<RemoteError | RemoteException>()(failure);
+    return failure;
+  };
+  const errors: readonly RemoteErrorDefinition[] = [
+    OutOfPaper,
+    TypeError,
+    { name: 'KeyError', create },
+    { name: 'IndexError', create: ({ message }) => new RangeError(message) },
+  ];
+  const ofClient: Pick<PostageClientOptions, 'errors'> = { errors };
+  // @ts-expect-error its constructor takes more than a message
+  const tooMany: RemoteErrorDefinition = NeedsTwo;
+  // @ts-expect-error no error
+  const noError: RemoteErrorDefinition = Date;
+  // @ts-expect-error nothing to make it with
+  const nameOnly: RemoteErrorDefinition = { name: 'KeyError' };
+  // @ts-expect-error nothing to know it by
+  const nameless: RemoteErrorDefinition = { create };
+  // @ts-expect-error it makes no error
+  const noMaker: RemoteErrorDefinition = { name: 'KeyError', create: () => 'KeyError' };
+  // @ts-expect-error a name is not enough
+  const names: PostageOptions = { errors: ['KeyError'] };
+  // @ts-expect-error a list
+  const single: PostageOptions = { errors: OutOfPaper };
+  return { ...ofClient, ...names, ...single, errors: [tooMany, noError, nameOnly, nameless, noMaker] };
 };

@@ -72,7 +72,9 @@ export class Publisher implements Attachment {
 
   /** Resolves when every publish of now has settled; each does so within its own deadline. */
   async flush(): Promise<void> {
-    const all = [...this.#line, ...this.#unconfirmed.values()];
+    const all = [...this.#line, ...this.#unconfirmed.values()].filter(
+      ({ request }) => request.isWanted?.() !== false,
+    );
     await Promise.allSettled(all.map(({ promise }) => promise));
   }
 

@@ -60,7 +60,9 @@ export class Messaging implements MessagingRuntime {
     const { observer, fingerprint } = this;
     const name = `${fingerprint.name ?? 'postage'} ${fingerprint.pid}@${fingerprint.host}`;
     this.connection = new PostageConnection({ driver, name, reconnect: options.reconnect, observer });
-    this.errors = new RemoteErrors(options.errors);
+    this.errors = new RemoteErrors(options.errors, (known, error) =>
+      observer({ kind: 'internal.failure', where: `making the error "${known}" of a replier`, error }),
+    );
     this.rpc = new RpcCaller({
       connection: this.connection,
       observer,

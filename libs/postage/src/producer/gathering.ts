@@ -1,3 +1,4 @@
+import { onAbort } from '../connection/on-abort.js';
 import { InvalidOptionError } from '../errors.js';
 import type { RpcResult } from '../wire/rpc-result.js';
 import { checkDuration } from './call-options.js';
@@ -7,7 +8,7 @@ import type { ReplyQueue } from './reply-queue.js';
 export interface GatherOptions<V = unknown> {
   /** After so many replies. @default no limit */
   readonly count?: number | undefined;
-  /** So many milliseconds after the request was sent. @default the producer's `timeoutMs`, 30_000 */
+  /** So many milliseconds after the first reply was asked for. @default the producer's `timeoutMs`, 30_000 */
   readonly timeoutMs?: number | undefined;
   /** With the reply for which it is true; that one is still given. */
   readonly until?: ((reply: RpcResult<V>) => boolean) | undefined;
@@ -33,13 +34,16 @@ export const checkGatherOptions = (options: GatherOptions<never>): void => {
  * `return()`, cleans up at once, also while somebody waits for the next reply.
  */
 export class Gathering<V> implements AsyncIterableIterator<RpcResult<V>, undefined> {
-  readonly #open: () => Promise<ReplyQueue<V>>;
-  readonly #options: GatherOptions<V>;
+  readonly #open: (signal: AbortSignal) => Promise<ReplyQueue<V>>;
+  readonly #options: GatheringOptions<V>;
+  readonly #stop = new AbortController();
+  #stopListening: (() => void) | undefined;
   #replies: Promise<ReplyQueue<V>> | undefined;
   #given = 0;
   #done = false;
 
-  constructor(open: () => Promise<ReplyQueue<V>>, options: GatherOptions<V>) {
+  /** @param open takes a signal that aborts when nobody wants replies any more, also before there is anything to close */
+  constructor(open: (signal: AbortSignal) => Promise<ReplyQueue<V>>, options: GatheringOptions<V>) {
     this.#open = open;
     this.#options = options;
   }
@@ -51,7 +55,7 @@ export class Gathering<V> implements AsyncIterableIterator<RpcResult<V>, undefin
   async next(): Promise<IteratorResult<RpcResult<V>, undefined>> {
     if (this.#done) return DONE;
     try {
-      this.#replies ??= this.#open();
+      this.#replies ??= this.#start();
       const [value] = await (await this.#replies).take(1, Infinity);
       if (value === undefined || this.#done) return await this.return();
       this.#given += 1;
@@ -67,9 +71,21 @@ export class Gathering<V> implements AsyncIterableIterator<RpcResult<V>, undefin
 
   return(): Promise<IteratorReturnResult<undefined>> {
     this.#done = true;
+    this.#stopListening?.();
     this.#replies?.then((replies) => replies.close()).catch(() => undefined);
+    this.#stop.abort();
     return Promise.resolve(DONE);
   }
+
+  #start(): Promise<ReplyQueue<V>> {
+    this.#stopListening = onAbort(this.#options.signal, (reason) => this.#stop.abort(reason));
+    return this.#open(this.#stop.signal);
+  }
+}
+
+/** With what the call itself was told. */
+export interface GatheringOptions<V> extends GatherOptions<V> {
+  readonly signal?: AbortSignal | undefined;
 }
 
 const DONE = { done: true, value: undefined } as const;

@@ -75,6 +75,7 @@ export abstract class GenericProducer {
    * for await (const reply of fleet.gather('ping', undefined, { timeoutMs: 500 })) console.log(reply.body.fingerprint);
    * ```
    * @throws {InvalidOptionError} an option is wrong
+   * @throws {RpcTimeoutError} from the loop: beyond `maxReplyQueues`, it did not get its turn in time
    * @throws {PublishError} from the loop: UNROUTABLE, NACKED, NOT_CONNECTED, ABORTED, ...
    * @throws {ConnectionError} from the loop: the connection that further replies would have come on was lost
    */

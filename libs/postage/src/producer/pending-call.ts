@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { deferred } from '../connection/deferred.js';
 import { onAbort } from '../connection/on-abort.js';
 import type { Delivery } from '../connection/port.js';
 import { ConnectionError, PublishError } from '../errors.js';
@@ -42,8 +41,7 @@ export class PendingCall {
   #final: CallProgress | undefined;
   #ambiguous = false;
   #ended = false;
-  #collect: ((delivery: Delivery) => void) | undefined;
-  #onFailed: ((error: unknown) => void) | undefined;
+  #collector: ReplyCollector | undefined;
   #wake: ((progress: CallProgress) => void) | undefined;
 
   constructor(request: RpcRequest, listeners: CallListeners) {
@@ -65,26 +63,17 @@ export class PendingCall {
     address.onLost = (error) => this.fail(lostReplyPath(error, this.#request));
   }
 
-  /**
-   * Hands on every reply that comes there, until the end; only to an address of its own. The promise rejects when the
-   * call fails; nobody has to wait for it.
-   */
-  collectAt(address: ReplyAddress, collector: ReplyCollector): Promise<never> {
-    const { promise, reject } = deferred<never>();
-    promise.catch(() => undefined);
-    this.listenAt(address);
-    this.#onFailed = (error) => {
-      reject(error);
-      collector.onFailed(error);
-    };
-    this.#collect = collector.onReply;
-    return promise;
+  /** Hands on every reply, until the end; only where all its addresses are its own. */
+  collect(collector: ReplyCollector): void {
+    this.#collector = collector;
+    // It may have failed before there was anybody to tell.
+    if (this.#final?.kind === 'failed') collector.onFailed(this.#final.error);
   }
 
   fail(error: unknown): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#final) return;
     this.#finish({ kind: 'failed', error });
-    this.#onFailed?.(error);
+    this.#collector?.onFailed(error);
   }
 
   /** The end, when there is one already or within the limit; else what else there is to know. */
@@ -118,7 +107,7 @@ export class PendingCall {
   #onReply(address: ReplyAddress, delivery: Delivery): void {
     const { correlationId } = delivery.properties;
     if (correlationId === this.messageId || (correlationId === undefined && address.fresh)) {
-      if (this.#collect) this.#collect(delivery);
+      if (this.#collector) this.#collector.onReply(delivery);
       else this.#answered(address, delivery);
     } else if (correlationId !== undefined || this.#final) this.#listeners.onStranger(address, delivery);
     else {

@@ -11,6 +11,7 @@ export class ReplyQueue<V = unknown> implements AsyncIterable<RpcResult<V>> {
   readonly #wakers = new Set<() => void>();
   #closed = false;
   #failure: { readonly error: unknown } | undefined;
+  readonly #onClosed: (() => void)[] = [];
 
   constructor(
     /** The queue's name at the broker: the request's `reply_to`. */
@@ -76,6 +77,22 @@ export class ReplyQueue<V = unknown> implements AsyncIterable<RpcResult<V>> {
     this.#closed = true;
     this.#delete();
     this.#wake();
+    for (const listener of this.#onClosed.splice(0)) listener();
+  }
+
+  /** Called by the producer: what is to be done when the queue is closed, for whatever reason. */
+  onClosed(listener: () => void): void {
+    if (this.#closed) listener();
+    else this.#onClosed.push(listener);
+  }
+
+  /** For the producer: rejects when the queue fails; never resolves. */
+  get failed(): Promise<never> {
+    return new Promise((_, reject) => {
+      this.onClosed(() => {
+        if (this.#failure) reject(this.#failure.error as Error);
+      });
+    });
   }
 
   /** The next reply; undefined when the queue is closed or the time is over. */

@@ -5,7 +5,7 @@ import { ConnectionError } from '../errors.js';
 import { silent } from '../observability/observer.js';
 import { MemoryBroker } from '../testing/memory-broker.js';
 import { EMPTY_TOPOLOGY } from '../topology/binding.js';
-import { RpcCaller, type RepliesWanted } from './rpc-caller.js';
+import { RpcCaller } from './rpc-caller.js';
 import type { RpcRequest } from './rpc-request.js';
 
 const request: RpcRequest = {
@@ -38,13 +38,6 @@ const startReplier = async (broker: MemoryBroker, kind: 'echoing' | 'silent' = '
     return channel.publish({ ...message, mandatory: false }, () => undefined);
   };
   await channel.consume('replier', (delivery) => void (delivery && answer(delivery)), { noAck: true });
-};
-
-const wanted: RepliesWanted = {
-  path: 'queue',
-  expirationMs: undefined,
-  onReply: () => undefined,
-  onFailed: () => undefined,
 };
 
 const callerOn = (driver: Driver) => {
@@ -88,17 +81,22 @@ describe('RpcCaller', () => {
     await connection.close();
   });
 
-  it('hands out no reply queue that was lost before the request was confirmed', async () => {
+  it('tells the collector of an open request that its address is lost, whether it was sent or not', async () => {
     const broker = new MemoryBroker();
     await startReplier(broker);
     const { connection, caller } = callerOn(broker);
-    (await caller.open(request, wanted)).release();
-    broker.block('no confirms for now');
-    const opened = caller.open({ ...request, timeoutMs: 30_000 }, wanted);
-    while (caller.snapshot.replyQueues === 0) await new Promise(setImmediate);
+    const [sent, unsent] = [await caller.open(request, 'queue'), await caller.open(request, 'queue')];
+    const lost: unknown[] = [];
+    for (const each of [sent, unsent])
+      each.collect({ onReply: () => undefined, onFailed: (error) => lost.push(error) });
+    await sent.send(false);
     await connection.consuming.link?.close();
-    await expect(opened).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
-    broker.unblock();
+    expect(lost).toEqual([
+      expect.objectContaining({ code: 'CONNECTION_LOST' }),
+      expect.objectContaining({ code: 'CONNECTION_LOST' }),
+    ]);
+    for (const each of [sent, unsent]) each.release();
+    expect(caller.snapshot.pending).toBe(0);
     await connection.close();
   });
 });

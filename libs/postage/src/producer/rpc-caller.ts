@@ -33,18 +33,18 @@ export interface RpcSnapshot {
   readonly directReplies: number;
 }
 
-/** Replies for somebody else to read. */
-export interface RepliesWanted extends ReplyCollector {
-  /** `queue`: a real queue, to be shown to others; `once`: any address. */
-  readonly path: 'once' | 'queue';
-  /** The request expires after so many milliseconds; undefined: it does not. */
-  readonly expirationMs: number | undefined;
-}
-
-/** An address at which replies are read until it is released. */
+/** An address whose replies are for somebody else to read: first `collect`, then `send`, at last `release`. */
 export interface OpenReplies {
   readonly name: string;
-  readonly release: () => void;
+  /** Hands on every reply, and why no further one can come. */
+  collect(collector: ReplyCollector): void;
+  /**
+   * Sends the request, once. It expires with the timeout of the request where `expires` is true, else never.
+   * Rejects as a publish does; OUTCOME_UNKNOWN: replies may come all the same.
+   */
+  send(expires: boolean): Promise<void>;
+  /** Gives the address back; idempotent. */
+  release(): void;
 }
 
 /** Sends rpcs and waits for their replies. */
@@ -148,26 +148,33 @@ export class RpcCaller {
     return this.#connection.publish(publicationOf(request, sending));
   }
 
-  /** Sends a request once, and hands back where its replies come to; the caller reads them, and releases it. */
-  async open(request: RpcRequest, wanted: RepliesWanted): Promise<OpenReplies> {
+  /** An address for a request with any number of replies; the caller releases it. */
+  async open(request: RpcRequest, path: 'once' | 'queue'): Promise<OpenReplies> {
     const clock = new CallClock(request);
     const call = new PendingCall(request, this.#listeners);
-    let release = (): void => call.end();
+    let end = (): void => call.end();
     try {
       call.throwIfFailed();
       await this.#desk.takeSlot(request, clock);
-      release = once(() => {
+      end = () => {
         call.end();
         this.#desk.releaseSlot();
-      });
-      const address = await this.#desk.take(request, clock, wanted.path);
-      const failed = call.collectAt(address, wanted);
-      const { expirationMs } = wanted;
-      const sending = { replyTo: address.name, attempt: 1, expirationMs, remainingMs: expirationMs };
-      await Promise.race([this.#publish(request, call, sending), failed]);
-      return { name: address.name, release };
+      };
+      const address = await this.#desk.take(request, clock, path);
+      call.listenAt(address);
+      const { name: replyTo } = address;
+      return {
+        name: replyTo,
+        collect: (collector) => call.collect(collector),
+        send: (expires) => {
+          const expirationMs = expires ? expirationOf(request, clock.leftMs) : undefined;
+          const remainingMs = expires ? clock.leftMs : undefined;
+          return this.#publish(request, call, { replyTo, attempt: 1, expirationMs, remainingMs });
+        },
+        release: once(end),
+      };
     } catch (error) {
-      release();
+      end();
       throw error;
     }
   }

@@ -2,7 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { CALL_HEADERS } from '../connection/call-headers.js';
 import { causationHeaders } from '../connection/causation.js';
 import type { Delivery, MessageProperties } from '../connection/port.js';
-import { PostageError, PublishErrors, RemoteError, RemoteException, RpcTimeoutError } from '../errors.js';
+import {
+  PostageError,
+  PublishError,
+  PublishErrors,
+  RemoteError,
+  RemoteException,
+  RpcTimeoutError,
+} from '../errors.js';
 import { exchangeTopology, type Ek } from '../topology/binding.js';
 import { describeName, type MessageBody } from '../wire/body.js';
 import type { Message, RpcCommand } from '../wire/message.js';
@@ -10,7 +17,7 @@ import { rpcResultFrom, timeoutResult, type RpcResult } from '../wire/rpc-result
 import type { CallOptions } from './call-options.js';
 import { Gathering, type GatherOptions } from './gathering.js';
 import { ReplyQueue } from './reply-queue.js';
-import type { RepliesWanted } from './rpc-caller.js';
+import type { OpenReplies } from './rpc-caller.js';
 import type { RpcRequest } from './rpc-request.js';
 import type { MessagingRuntime, ProducerSettings } from './runtime.js';
 import { targetsOf } from './target.js';
@@ -60,46 +67,45 @@ export class Sender {
     return this.#parse<V>(await this.#runtime.rpc.call(this.#request(command, given)));
   }
 
-  /** Hands out the queue that the replies come to. */
+  /** Hands out the queue that the replies come to, once the request is on its way. */
   async open<V>(command: RpcCommand<V>, given: CallOptions): Promise<ReplyQueue<V>> {
-    return this.#collect(this.#request(command, given), { path: 'queue', expirationMs: undefined });
+    const { queue, replies } = await this.#collect<V>(this.#request(command, given), 'queue');
+    try {
+      // What ends the queue meanwhile ends this wait.
+      await Promise.race([replies.send(false), queue.failed]);
+      return queue;
+    } catch (error) {
+      queue.close();
+      throw error;
+    }
   }
 
   /** Every reply until there are enough; see `GatherOptions`. Sends when the first is asked for. */
   gather<V>(command: RpcCommand<V>, given: CallOptions, options: GatherOptions<V>): Gathering<V> {
     const timeoutMs = options.timeoutMs ?? given.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-    const open = (): Promise<ReplyQueue<V>> =>
-      this.#collect(this.#request(command, { ...given, timeoutMs, maxRetry: 0 }), {
-        path: 'once',
-        expirationMs: timeoutMs,
+    const open = async (signal: AbortSignal): Promise<ReplyQueue<V>> => {
+      const endMs = performance.now() + timeoutMs;
+      const request = this.#request(command, { ...given, signal, timeoutMs, maxRetry: 0 });
+      const { queue, replies } = await this.#collect<V>(request, 'once');
+      const timer = setTimeout(() => queue.close(), Math.max(0, endMs - performance.now()));
+      queue.onClosed(() => clearTimeout(timer));
+      // Replies are given as they come, confirmed or not; what is sure to bring none ends the loop behind them.
+      replies.send(true).catch((error: unknown) => {
+        if (!(error instanceof PublishError && error.code === 'OUTCOME_UNKNOWN')) queue.fail(error);
       });
-    return new Gathering(open, options);
+      return queue;
+    };
+    return new Gathering(open, { ...options, signal: given.signal });
   }
 
-  async #collect<V>(
-    request: RpcRequest,
-    wanted: Pick<RepliesWanted, 'path' | 'expirationMs'>,
-  ): Promise<ReplyQueue<V>> {
-    const startedMs = performance.now();
-    const { expirationMs } = wanted;
-    // Replies may come before the queue has its name.
-    const early: ((queue: ReplyQueue<V>) => void)[] = [];
-    let perform = (action: (queue: ReplyQueue<V>) => void): unknown => early.push(action);
-    const { name, release } = await this.#runtime.rpc.open(request, {
-      ...wanted,
-      onReply: (delivery) => perform((queue) => this.#push(queue, delivery)),
-      onFailed: (error) => perform((queue) => queue.fail(error)),
+  async #collect<V>(request: RpcRequest, path: 'once' | 'queue'): Promise<Collected<V>> {
+    const replies = await this.#runtime.rpc.open(request, path);
+    const queue = new ReplyQueue<V>(replies.name, () => replies.release());
+    replies.collect({
+      onReply: (delivery) => this.#push(queue, delivery),
+      onFailed: (error) => queue.fail(error),
     });
-    let timer: NodeJS.Timeout | undefined;
-    const queue = new ReplyQueue<V>(name, () => {
-      clearTimeout(timer);
-      release();
-    });
-    if (expirationMs !== undefined)
-      timer = setTimeout(() => queue.close(), startedMs + expirationMs - performance.now());
-    perform = (action) => action(queue);
-    for (const action of early) action(queue);
-    return queue;
+    return { queue, replies };
   }
 
   /** One reply of several that can not be read is no reason to lose the others. */
@@ -192,6 +198,12 @@ export class Sender {
   #report(exchange: string, routingKey: string, body: unknown): void {
     if (this.#runtime.debug) this.#runtime.observer({ kind: 'message.sent', exchange, routingKey, body });
   }
+}
+
+/** A request's replies, where they are read and where they come from. */
+interface Collected<V> {
+  readonly queue: ReplyQueue<V>;
+  readonly replies: OpenReplies;
 }
 
 /** One message on its way to several couples: encoded once. */

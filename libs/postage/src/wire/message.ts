@@ -86,7 +86,7 @@ declare const replyValue: unique symbol;
  */
 export class RpcCommand<V = unknown> extends Message {
   /** Only a type, never a value: without it TypeScript would forget `V`. */
-  declare readonly [replyValue]?: V | undefined;
+  declare readonly [replyValue]: V;
 
   constructor(name: string, parameters?: unknown) {
     super({ type: 'command', name, category: 'rpc', content: commandContent(parameters) });

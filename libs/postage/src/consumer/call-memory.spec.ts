@@ -1,0 +1,240 @@
+import { describe, expect, it } from 'vitest';
+import { deferred } from '../connection/deferred.js';
+import type { Delivery, MessageProperties } from '../connection/port.js';
+import { CallMemory } from './call-memory.js';
+import type { CallAnswer, CallClaim, CallStore } from './call-store.js';
+import { RecentCalls } from './recent-calls.js';
+
+const MAX_AGE_MS = 1_000;
+
+const request = (properties: MessageProperties = {}, redelivered = false): Delivery => ({
+  deliveryTag: 1,
+  redelivered,
+  exchange: '',
+  routingKey: 'q',
+  content: Buffer.from('?'),
+  properties: {
+    messageId: 'm1',
+    replyTo: 'replies',
+    correlationId: 'm1',
+    headers: { 'postage-attempt': 1 },
+    ...properties,
+  },
+});
+const answerOf = (text: string): CallAnswer => ({ content: Buffer.from(text), contentType: 'text/plain' });
+
+const memoryWith = (store?: CallStore) => {
+  const errors: unknown[] = [];
+  const recent = new RecentCalls({ maxCalls: 100, maxAgeMs: MAX_AGE_MS, maxBytes: 10_000 });
+  const memory = new CallMemory({
+    recent,
+    store,
+    maxAgeMs: MAX_AGE_MS,
+    onStoreError: (error) => errors.push(error),
+  });
+  return { memory, errors };
+};
+
+/** A store that claims as it is told, and what it was asked. */
+const storeThat = (claim: CallStore['claim'], answered: CallStore['answered'] = () => undefined) => {
+  const asked: unknown[][] = [];
+  const store: CallStore = {
+    claim: (...args) => {
+      asked.push(['claim', ...args]);
+      return claim(...args);
+    },
+    answered: (...args) => {
+      asked.push(['answered', ...args]);
+      return answered(...args);
+    },
+  };
+  return { store, asked };
+};
+
+describe('CallMemory', () => {
+  it('takes a call for the first, then for a running one, then for an answered one', async () => {
+    const { memory, errors } = memoryWith();
+    const first = await memory.meet('q', request(), undefined);
+    expect(first).toEqual({ kind: 'first', callId: 'q\nm1' });
+    const again = await memory.meet('q', request(), undefined);
+    expect(again).toMatchObject({ kind: 'running', call: { replyTo: 'replies', correlationId: 'm1' } });
+    const answer = answerOf('!');
+    await memory.answered('q\nm1', answer);
+    const sent = { answer, isDelivered: true };
+    memory.ended('q\nm1', sent);
+    expect(again.kind === 'running' && (await again.call.answered)).toBe(sent);
+    expect(await memory.meet('q', request(), undefined)).toEqual({ kind: 'answered', answer });
+    expect([memory.size, errors]).toEqual([1, []]);
+  });
+
+  it('knows a second attempt again, whatever else it says', async () => {
+    const { memory } = memoryWith();
+    await memory.meet('q', request(), 500);
+    const second = request(
+      { replyTo: 'other replies', correlationId: 'x', headers: { 'postage-attempt': 2 } },
+      true,
+    );
+    expect(await memory.meet('q', second, 100)).toMatchObject({ kind: 'running' });
+  });
+
+  it('takes one id in two queues for two calls, and two ids in one', async () => {
+    const { memory } = memoryWith();
+    const met = [
+      await memory.meet('q', request(), undefined),
+      await memory.meet('r', request(), undefined),
+      await memory.meet('q', request({ messageId: 'm2' }), undefined),
+    ];
+    expect(met.map(({ kind }) => kind)).toEqual(['first', 'first', 'first']);
+    expect(memory.size).toBe(3);
+  });
+
+  it.for<[string, MessageProperties]>([
+    ['without a message id', { messageId: undefined }],
+    ['with an empty message id', { messageId: '' }],
+    ['without headers', { headers: undefined }],
+    ['without the number of its attempt', { headers: { 'postage-remaining-ms': 5 } }],
+    ['whose attempt is no number', { headers: { 'postage-attempt': '1' } }],
+  ])('never knows a request again %s', async ([, properties]) => {
+    const { store, asked } = storeThat(() => ({ kind: 'claimed' }));
+    const { memory } = memoryWith(store);
+    for (let count = 0; count < 3; count += 1) {
+      const met = await memory.meet('q', request(properties), undefined);
+      expect(met).toEqual({ kind: 'first', callId: undefined });
+      await memory.answered(undefined, answerOf('!'));
+      memory.ended(undefined, undefined);
+    }
+    expect([memory.size, asked]).toEqual([0, []]);
+  });
+
+  it('lets a call run again that came to nothing', async () => {
+    const { memory } = memoryWith();
+    await memory.meet('q', request(), undefined);
+    memory.ended('q\nm1', undefined);
+    expect(await memory.meet('q', request(), undefined)).toMatchObject({ kind: 'first' });
+  });
+});
+
+describe('CallMemory, with a store', () => {
+  it('claims a call that it does not know, for as long as the caller waits', async () => {
+    const { store, asked } = storeThat(() => ({ kind: 'claimed' }));
+    const { memory } = memoryWith(store);
+    expect(await memory.meet('q', request(), 250.2)).toEqual({ kind: 'first', callId: 'q\nm1' });
+    expect(await memory.meet('q', request({ messageId: 'm2' }), undefined)).toMatchObject({ kind: 'first' });
+    expect(asked).toEqual([
+      ['claim', 'q\nm1', 251],
+      ['claim', 'q\nm2', MAX_AGE_MS],
+    ]);
+  });
+
+  it('asks nothing about a call that runs or was answered here', async () => {
+    const { store, asked } = storeThat(() => ({ kind: 'claimed' }));
+    const { memory } = memoryWith(store);
+    const answer = answerOf('!');
+    await memory.meet('q', request(), undefined);
+    await memory.meet('q', request(), undefined);
+    await memory.answered('q\nm1', answer);
+    memory.ended('q\nm1', { answer, isDelivered: true });
+    await memory.meet('q', request(), undefined);
+    expect(asked).toEqual([
+      ['claim', 'q\nm1', MAX_AGE_MS],
+      ['answered', 'q\nm1', answer, MAX_AGE_MS],
+    ]);
+  });
+
+  it('leaves a call alone that another process handles, and remembers nothing of it', async () => {
+    let claim: CallClaim = { kind: 'running' };
+    const { memory } = memoryWith(storeThat(() => claim).store);
+    expect(await memory.meet('q', request(), undefined)).toEqual({ kind: 'elsewhere' });
+    expect(memory.size).toBe(0);
+    // That process has died meanwhile, and its claim is void.
+    claim = { kind: 'claimed' };
+    expect(await memory.meet('q', request(), undefined)).toMatchObject({ kind: 'first' });
+  });
+
+  it('takes over a call that the broker delivers again: whoever had it did not finish', async () => {
+    const { memory } = memoryWith(storeThat(() => Promise.resolve({ kind: 'running' } as const)).store);
+    const met = await memory.meet('q', request({}, true), undefined);
+    expect(met).toEqual({ kind: 'first', callId: 'q\nm1' });
+    expect(await memory.meet('q', request(), undefined)).toMatchObject({ kind: 'running' });
+  });
+
+  it('gives an answer again that another process has given, and remembers it', async () => {
+    const answer = answerOf('from elsewhere');
+    const { store, asked } = storeThat(() => ({ kind: 'answered', answer }));
+    const { memory } = memoryWith(store);
+    expect(await memory.meet('q', request({}, true), undefined)).toEqual({ kind: 'answered', answer });
+    expect(await memory.meet('q', request(), undefined)).toEqual({ kind: 'answered', answer });
+    expect([asked.length, memory.size]).toEqual([1, 1]);
+  });
+
+  it.for<[string, CallClaim, unknown]>([
+    ['is claimed', { kind: 'claimed' }, 'still waits'],
+    ['runs elsewhere', { kind: 'running' }, undefined],
+    [
+      'was answered elsewhere',
+      { kind: 'answered', answer: answerOf('!') },
+      { answer: answerOf('!'), isDelivered: false },
+    ],
+  ])('lets the same call wait that comes while the store is asked, until it %s', async ([, claim, sent]) => {
+    const asking = deferred<CallClaim>();
+    const { store, asked } = storeThat(() => asking.promise);
+    const { memory } = memoryWith(store);
+    const first = memory.meet('q', request(), undefined);
+    const second = await memory.meet('q', request(), undefined);
+    if (second.kind !== 'running') throw new Error('did not wait');
+    asking.resolve(claim);
+    await first;
+    const later = new Promise((resolve) => setImmediate(resolve, 'still waits'));
+    expect(await Promise.race([second.call.answered, later])).toEqual(sent);
+    expect(asked.length).toBe(1);
+  });
+});
+
+describe('CallMemory, with a store that fails', () => {
+  const broken = new Error('the store is down');
+  const throwing = (): never => {
+    throw broken;
+  };
+  const rejecting = (): Promise<never> => Promise.reject(broken);
+
+  it.for([
+    ['throws', throwing],
+    ['rejects', rejecting],
+  ] as const)('handles a call where the claim %s, and reports it', async ([, claim]) => {
+    const { memory, errors } = memoryWith(storeThat(claim).store);
+    expect(await memory.meet('q', request(), undefined)).toEqual({ kind: 'first', callId: 'q\nm1' });
+    expect(errors).toEqual([broken]);
+    // This process knows it again all the same.
+    expect(await memory.meet('q', request(), undefined)).toMatchObject({ kind: 'running' });
+  });
+
+  it.for([
+    ['throws', throwing],
+    ['rejects', rejecting],
+  ] as const)('keeps an answer itself where the store %s, and reports it', async ([, answered]) => {
+    const { memory, errors } = memoryWith(storeThat(() => ({ kind: 'claimed' }), answered).store);
+    await memory.meet('q', request(), undefined);
+    const answer = answerOf('!');
+    await memory.answered('q\nm1', answer);
+    memory.ended('q\nm1', undefined);
+    expect(errors).toEqual([broken]);
+    expect(await memory.meet('q', request(), undefined)).toEqual({ kind: 'answered', answer });
+  });
+
+  it('remembers an answer before the store has it', async () => {
+    const storing = deferred<void>();
+    const { memory } = memoryWith(
+      storeThat(
+        () => ({ kind: 'claimed' }),
+        () => storing.promise,
+      ).store,
+    );
+    await memory.meet('q', request(), undefined);
+    const answer = answerOf('!');
+    const stored = memory.answered('q\nm1', answer);
+    memory.ended('q\nm1', { answer, isDelivered: true });
+    expect(await memory.meet('q', request(), undefined)).toEqual({ kind: 'answered', answer });
+    storing.resolve();
+    await stored;
+  });
+});

@@ -1,0 +1,316 @@
+import { getEventListeners } from 'node:events';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Delivery } from '../connection/port.js';
+import { ConnectionError } from '../errors.js';
+import { EMPTY_TOPOLOGY } from '../topology/binding.js';
+import { lostReplyPath, PendingCall } from './pending-call.js';
+import type { ReplyAddress } from './reply-address.js';
+import type { RpcRequest } from './rpc-request.js';
+
+const request: RpcRequest = {
+  target: { exchange: 'work', routingKey: 'k' },
+  topology: EMPTY_TOPOLOGY,
+  content: Buffer.from('?'),
+  properties: {},
+  mandatory: true,
+  timeoutMs: 200,
+  maxRetry: 4,
+  publishTimeoutMs: 30_000,
+  type: 'command',
+  command: 'ask',
+};
+
+const reply = (correlationId: string | undefined, text = '!'): Delivery => ({
+  deliveryTag: 1,
+  redelivered: false,
+  exchange: '',
+  routingKey: 'address',
+  content: Buffer.from(text),
+  properties: correlationId === undefined ? {} : { correlationId },
+});
+
+const addressNamed = (name: string, fresh: boolean) => {
+  const address = {
+    name,
+    fresh,
+    onReply: undefined as ReplyAddress['onReply'],
+    onLost: undefined as ReplyAddress['onLost'],
+    released: 0,
+    release: (): void => {
+      address.released += 1;
+    },
+  };
+  return address;
+};
+
+/** A call that listens at an address, and what its listeners are told. */
+const startCall = ({ fresh = true, signal }: { fresh?: boolean; signal?: AbortSignal } = {}) => {
+  const told: string[] = [];
+  const call = new PendingCall(signal === undefined ? request : { ...request, signal }, {
+    onStranger: ({ name }, { content }) => told.push(`stranger at ${name}: ${content.toString()}`),
+    onAmbiguous: ({ name }, { command }) => told.push(`ambiguous at ${name} for ${command}`),
+  });
+  const address = addressNamed('first', fresh);
+  call.listenAt(address);
+  return { call, address, told };
+};
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('PendingCall', () => {
+  it('gives every call an id of its own', () => {
+    const ids = Array.from({ length: 10 }, () => startCall().call.messageId);
+    expect(new Set(ids).size).toBe(10);
+  });
+
+  it('ends with the reply that carries its id, and leaves no timer', async () => {
+    const { call, address, told } = startCall({ fresh: false });
+    const progress = call.next(200);
+    const delivery = reply(call.messageId);
+    address.onReply?.(delivery);
+    expect(await progress).toEqual({ kind: 'reply', delivery });
+    expect([told, vi.getTimerCount()]).toEqual([[], 0]);
+  });
+
+  it('tells that there was no reply in time, and can be asked again', async () => {
+    const { call, address } = startCall();
+    const first = call.next(200);
+    vi.advanceTimersByTime(200);
+    expect(await first).toEqual({ kind: 'timeout' });
+    const second = call.next(200);
+    vi.advanceTimersByTime(199);
+    address.onReply?.(reply(call.messageId));
+    expect(await second).toMatchObject({ kind: 'reply' });
+  });
+
+  it('loses no reply that comes between two attempts', async () => {
+    const { call, address } = startCall();
+    const first = call.next(200);
+    vi.advanceTimersByTime(200);
+    await first;
+    const delivery = reply(call.messageId);
+    address.onReply?.(delivery);
+    expect(await call.next(200)).toEqual({ kind: 'reply', delivery });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('loses no reply that comes before anybody asks', async () => {
+    const { call, address } = startCall();
+    const delivery = reply(undefined);
+    address.onReply?.(delivery);
+    expect(await call.next(200)).toEqual({ kind: 'reply', delivery });
+  });
+
+  it('listens at all its addresses until the end, and gives each back once', async () => {
+    const { call, address } = startCall({ fresh: false });
+    const second = addressNamed('second', true);
+    call.listenAt(second);
+    address.onReply?.(reply(call.messageId, 'to the first'));
+    const progress = await call.next(200);
+    expect(progress.kind === 'reply' && progress.delivery.content.toString()).toBe('to the first');
+    expect([call.ended, address.released, second.released]).toEqual([false, 0, 0]);
+    call.end();
+    call.end();
+    expect([call.ended, address.released, second.released]).toEqual([true, 1, 1]);
+  });
+
+  it('takes a second answer for one that nobody waits for', async () => {
+    const { call, address, told } = startCall();
+    const delivery = reply(call.messageId, 'one');
+    address.onReply?.(delivery);
+    address.onReply?.(reply(call.messageId, 'two'));
+    address.onReply?.(reply(undefined, 'three'));
+    expect(await call.next(200)).toEqual({ kind: 'reply', delivery });
+    expect(told).toEqual(['stranger at first: two', 'stranger at first: three']);
+  });
+});
+
+describe('PendingCall, of replies that may not be its own', () => {
+  it.each([true, false])('never takes one with another id, at a fresh address or not (%s)', async (fresh) => {
+    const { call, address, told } = startCall({ fresh });
+    const progress = call.next(200);
+    address.onReply?.(reply(startCall().call.messageId));
+    expect(told).toEqual(['stranger at first: !']);
+    vi.advanceTimersByTime(200);
+    expect(await progress).toEqual({ kind: 'timeout' });
+  });
+
+  it('takes one without an id where no earlier call was, and nowhere else', async () => {
+    const fresh = startCall({ fresh: true });
+    fresh.address.onReply?.(reply(undefined));
+    expect(await fresh.call.next(200)).toMatchObject({ kind: 'reply' });
+    const used = startCall({ fresh: false });
+    used.address.onReply?.(reply(undefined));
+    expect(await used.call.next(200)).toEqual({ kind: 'ambiguous' });
+    expect([fresh.told, used.told]).toEqual([[], ['ambiguous at first for ask']]);
+  });
+
+  it('wakes whoever waits with an ambiguous one; the own reply is taken after it', async () => {
+    const { call, address } = startCall({ fresh: false });
+    const progress = call.next(200);
+    address.onReply?.(reply(undefined));
+    expect([await progress, vi.getTimerCount()]).toEqual([{ kind: 'ambiguous' }, 0]);
+    const next = call.next(200);
+    address.onReply?.(reply(call.messageId));
+    expect(await next).toMatchObject({ kind: 'reply' });
+  });
+
+  it('tells of ambiguous ones between two attempts once', async () => {
+    const { call, address, told } = startCall({ fresh: false });
+    address.onReply?.(reply(undefined));
+    address.onReply?.(reply(undefined));
+    expect([await call.next(200), told.length]).toEqual([{ kind: 'ambiguous' }, 2]);
+    const next = call.next(200);
+    vi.advanceTimersByTime(200);
+    expect(await next).toEqual({ kind: 'timeout' });
+  });
+
+  it('prefers the own reply to an ambiguous one before it', async () => {
+    const { call, address } = startCall({ fresh: false });
+    address.onReply?.(reply(undefined));
+    address.onReply?.(reply(call.messageId));
+    expect(await call.next(200)).toMatchObject({ kind: 'reply' });
+  });
+
+  it('finds nothing ambiguous any more once it has its reply', () => {
+    const { call, address, told } = startCall({ fresh: false });
+    address.onReply?.(reply(call.messageId));
+    address.onReply?.(reply(undefined, 'late'));
+    expect(told).toEqual(['stranger at first: late']);
+  });
+});
+
+describe('PendingCall, when it fails', () => {
+  it('tells whoever waits, and whoever asks later', async () => {
+    const { call } = startCall();
+    call.throwIfFailed();
+    const waiting = call.next(200);
+    const error = new Error('unroutable');
+    call.fail(error);
+    call.fail(new Error('and this'));
+    expect(await waiting).toEqual({ kind: 'failed', error });
+    expect(await call.next(200)).toEqual({ kind: 'failed', error });
+    expect(() => call.throwIfFailed()).toThrow(error);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('does not fail any more once it has its reply', async () => {
+    const { call, address } = startCall();
+    address.onReply?.(reply(call.messageId));
+    call.fail(new Error('unroutable'));
+    call.throwIfFailed();
+    expect(await call.next(200)).toMatchObject({ kind: 'reply' });
+  });
+
+  it('takes the reply to a failed call for one that nobody waits for', async () => {
+    const { call, address, told } = startCall();
+    call.fail(new Error('unroutable'));
+    address.onReply?.(reply(call.messageId));
+    expect(told).toEqual(['stranger at first: !']);
+    expect(await call.next(200)).toMatchObject({ kind: 'failed' });
+  });
+
+  it('fails as ABORTED, with the reason as its cause, when its signal aborts', async () => {
+    const stop = new AbortController();
+    const { call } = startCall({ signal: stop.signal });
+    const waiting = call.next(200);
+    const cause = new Error('the user left');
+    stop.abort(cause);
+    const aborted = { code: 'ABORTED', exchange: 'work', routingKey: 'k', cause };
+    expect(await waiting).toMatchObject({ kind: 'failed', error: aborted });
+  });
+
+  it('has failed from the start where its signal has aborted before', () => {
+    const { call } = startCall({ signal: AbortSignal.abort() });
+    expect(() => call.throwIfFailed()).toThrow(expect.objectContaining({ code: 'ABORTED' }));
+  });
+
+  it('leaves no listener at the signal, and is not failed by it after its end', async () => {
+    const stop = new AbortController();
+    const { call } = startCall({ signal: stop.signal });
+    expect(getEventListeners(stop.signal, 'abort').length).toBeGreaterThan(0);
+    call.end();
+    expect(getEventListeners(stop.signal, 'abort')).toEqual([]);
+    stop.abort();
+    call.fail(new Error('too late'));
+    call.throwIfFailed();
+  });
+
+  it('tells that nobody knows whether it was handled, when one of its addresses is lost', async () => {
+    const { call } = startCall();
+    const second = addressNamed('second', true);
+    call.listenAt(second);
+    const cause = new Error('socket hang up');
+    second.onLost?.(cause);
+    const progress = await call.next(200);
+    expect(progress).toMatchObject({ kind: 'failed', error: { code: 'CONNECTION_LOST', cause } });
+    expect(() => call.throwIfFailed()).toThrow(/command "ask" \(exchange "work", key "k"\).*unknown/);
+  });
+});
+
+describe('PendingCall, for any number of replies', () => {
+  const startCollecting = (signal?: AbortSignal) => {
+    const { call, address, told } = startCall(signal === undefined ? {} : { signal });
+    const replies: string[] = [];
+    const failures: unknown[] = [];
+    const collect = (): void =>
+      call.collect({
+        onReply: ({ content }) => replies.push(content.toString()),
+        onFailed: (error) => failures.push(error),
+      });
+    collect();
+    return { call, address, told, replies, failures, collect };
+  };
+  const codesOf = (failures: readonly unknown[]): unknown[] =>
+    failures.map((error) => (error as { code: unknown }).code);
+
+  it('hands on every one, with its id or without, and no strangers', () => {
+    const { call, address, told, replies } = startCollecting();
+    address.onReply?.(reply(call.messageId, 'one'));
+    address.onReply?.(reply(undefined, 'two'));
+    address.onReply?.(reply('somebody else', 'three'));
+    address.onReply?.(reply(call.messageId, 'four'));
+    expect([replies, told]).toEqual([['one', 'two', 'four'], ['stranger at first: three']]);
+  });
+
+  it('tells once that no more can come', () => {
+    const { call, address, failures, replies } = startCollecting();
+    address.onReply?.(reply(undefined, 'one'));
+    address.onLost?.(new Error('socket hang up'));
+    call.fail(new Error('nacked'));
+    expect([replies, codesOf(failures)]).toEqual([['one'], ['CONNECTION_LOST']]);
+  });
+
+  it('tells it also where it was so before anybody collected', () => {
+    const { call, collect, failures } = startCollecting(AbortSignal.abort());
+    expect(codesOf(failures)).toEqual(['ABORTED']);
+    call.end();
+    collect();
+    expect(codesOf(failures)).toEqual(['ABORTED', 'ABORTED']);
+  });
+
+  it('tells of an abort, and of nothing after the end', () => {
+    const stop = new AbortController();
+    const [aborted, ended] = [startCollecting(stop.signal), startCollecting(stop.signal)];
+    ended.call.end();
+    stop.abort();
+    expect([codesOf(aborted.failures), ended.failures]).toEqual([['ABORTED'], []]);
+  });
+});
+
+describe('lostReplyPath', () => {
+  it('leaves it as it is when the connection was closed by us', () => {
+    const closed = new ConnectionError('CONNECTION_CLOSED', 'closed by this application');
+    expect(lostReplyPath(closed, request)).toBe(closed);
+  });
+
+  it('makes any other end a lost connection', () => {
+    const cause = new ConnectionError('CONNECTION_FAILED', 'refused');
+    expect(lostReplyPath(cause, request)).toMatchObject({ code: 'CONNECTION_LOST', cause });
+  });
+});

@@ -82,7 +82,7 @@ export type { MessageMethod, ProducerOf, QueueOnly, RpcMethod } from './producer
 export type { RemoteErrorDefinition, RemoteFailure } from './producer/remote-errors.js';
 export { ReplyQueue } from './producer/reply-queue.js';
 export { RpcCaller } from './producer/rpc-caller.js';
-export type { RpcSnapshot } from './producer/rpc-caller.js';
+export type { RpcSnapshot } from './producer/rpc-snapshot.js';
 
 export type { CallAnswer, CallClaim, CallStore } from './consumer/call-store.js';
 export { GenericConsumer } from './consumer/generic-consumer.js';

@@ -81,6 +81,6 @@ const classMaker = (value: object): Maker | undefined => {
 const objectMaker = (value: object): Maker | undefined => {
   const { create } = value as { readonly create?: unknown };
   return typeof create === 'function'
-    ? (failure) => Reflect.apply(create as Maker, value, [failure]) as unknown
+    ? (failure) => Reflect.apply(create as Maker, value, [failure])
     : undefined;
 };

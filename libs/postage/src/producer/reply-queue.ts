@@ -90,7 +90,7 @@ export class ReplyQueue<V = unknown> implements AsyncIterable<RpcResult<V>> {
   get failed(): Promise<never> {
     return new Promise((_, reject) => {
       this.onClosed(() => {
-        if (this.#failure) reject(this.#failure.error as Error);
+        if (this.#failure) reject(this.#failure.error);
       });
     });
   }

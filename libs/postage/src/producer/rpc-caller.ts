@@ -8,7 +8,8 @@ import { PendingCall, type CallListeners, type CallProgress, type ReplyCollector
 import type { ReplyAddress } from './reply-address.js';
 import { ReplyAddresses } from './reply-addresses.js';
 import { CallClock } from './call-clock.js';
-import { publicationOf, type RpcRequest, type Sending } from './rpc-request.js';
+import { expirationOf, publicationOf, type RpcRequest, type Sending } from './rpc-request.js';
+import type { RpcSnapshot } from './rpc-snapshot.js';
 
 export interface RpcCallerOptions {
   readonly connection: PostageConnection;
@@ -17,20 +18,6 @@ export interface RpcCallerOptions {
   readonly maxCalls: number;
   /** How long an unused reply address is kept, in milliseconds. */
   readonly idleMs: number;
-}
-
-/** The calls of one application at one moment. */
-export interface RpcSnapshot {
-  /** Calls, gatherings and handed out reply queues that have not ended. */
-  readonly pending: number;
-  /** Calls beyond `maxReplyQueues`: they wait, within their own deadlines. */
-  readonly waiting: number;
-  /** Replies that came when nobody waited for them any more, since the start. They are dropped. */
-  readonly lateReplies: number;
-  /** Private reply queues at the broker. */
-  readonly replyQueues: number;
-  /** Channels that listen for direct replies. */
-  readonly directReplies: number;
 }
 
 /** An address whose replies are for somebody else to read: first `collect`, then `send`, at last `release`. */
@@ -179,13 +166,6 @@ export class RpcCaller {
     }
   }
 }
-
-/** Late timers and the time that a connection takes are not worth an odd number: the broker's clock is another one anyway. */
-const EXPIRY_SLACK_MS = 100;
-
-/** That of the attempt; less where much of its time has gone by. */
-const expirationOf = ({ timeoutMs }: RpcRequest, limitMs: number): number =>
-  limitMs > timeoutMs - EXPIRY_SLACK_MS ? timeoutMs : limitMs;
 
 type OwnSending = Omit<Sending, 'messageId' | 'isWanted'>;
 

@@ -68,3 +68,10 @@ const shorter = (own: string | undefined, limitMs: number | undefined): string |
   const whole = Math.max(1, Math.ceil(limitMs));
   return String(own === undefined ? whole : Math.min(Number(own), whole));
 };
+
+/** Late timers and the time that a connection takes are not worth an odd number: the broker's clock is another one anyway. */
+const EXPIRY_SLACK_MS = 100;
+
+/** That of the attempt; less where much of its time has gone by. */
+export const expirationOf = ({ timeoutMs }: RpcRequest, limitMs: number): number =>
+  limitMs > timeoutMs - EXPIRY_SLACK_MS ? timeoutMs : limitMs;

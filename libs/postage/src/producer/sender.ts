@@ -1,22 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { CALL_HEADERS } from '../connection/call-headers.js';
 import { causationHeaders } from '../connection/causation.js';
-import type { Delivery, MessageProperties } from '../connection/port.js';
-import {
-  PostageError,
-  PublishError,
-  PublishErrors,
-  RemoteError,
-  RemoteException,
-  RpcTimeoutError,
-} from '../errors.js';
+import type { MessageProperties } from '../connection/port.js';
+import { PostageError, PublishError, PublishErrors, RpcTimeoutError } from '../errors.js';
 import { exchangeTopology, type Ek } from '../topology/binding.js';
 import { describeName, type MessageBody } from '../wire/body.js';
 import type { Message, RpcCommand } from '../wire/message.js';
-import { rpcResultFrom, timeoutResult, type RpcResult } from '../wire/rpc-result.js';
+import { timeoutResult, type RpcResult } from '../wire/rpc-result.js';
 import type { CallOptions } from './call-options.js';
 import { Gathering, type GatherOptions } from './gathering.js';
 import { ReplyQueue } from './reply-queue.js';
+import { ReplyReader } from './reply-reader.js';
 import type { OpenReplies } from './rpc-caller.js';
 import type { RpcRequest } from './rpc-request.js';
 import type { MessagingRuntime, ProducerSettings } from './runtime.js';
@@ -30,10 +23,12 @@ const DEFAULT_PUBLISH_TIMEOUT_MS = 30_000;
 export class Sender {
   readonly #runtime: MessagingRuntime;
   readonly #settings: ProducerSettings;
+  readonly #reader: ReplyReader;
 
   constructor(runtime: MessagingRuntime, settings: ProducerSettings) {
     this.#runtime = runtime;
     this.#settings = settings;
+    this.#reader = new ReplyReader(runtime, settings.codec);
   }
 
   /** Resolves once every couple has confirmed; one failure is thrown as it is, several as `PublishErrors`. */
@@ -64,7 +59,7 @@ export class Sender {
 
   /** Like `call`, but no reply in time is thrown. @throws {RpcTimeoutError} */
   async request<V>(command: Message, given: CallOptions): Promise<RpcResult<V>> {
-    return this.#parse<V>(await this.#runtime.rpc.call(this.#request(command, given)));
+    return this.#reader.read<V>(await this.#runtime.rpc.call(this.#request(command, given)));
   }
 
   /** Hands out the queue that the replies come to, once the request is on its way. */
@@ -102,20 +97,10 @@ export class Sender {
     const replies = await this.#runtime.rpc.open(request, path);
     const queue = new ReplyQueue<V>(replies.name, () => replies.release());
     replies.collect({
-      onReply: (delivery) => this.#push(queue, delivery),
+      onReply: (delivery) => this.#reader.readInto(queue, delivery),
       onFailed: (error) => queue.fail(error),
     });
     return { queue, replies };
-  }
-
-  /** One reply of several that can not be read is no reason to lose the others. */
-  #push<V>(queue: ReplyQueue<V>, delivery: Delivery): void {
-    try {
-      queue.push(this.#parse<V>(delivery));
-    } catch (reason) {
-      const error = reason instanceof Error ? reason : new Error(String(reason));
-      this.#runtime.observer({ kind: 'reply.malformed', queue: queue.name, error });
-    }
   }
 
   async #publish([exchange, routingKey]: Ek, { body, content, options }: Outgoing): Promise<void> {
@@ -152,22 +137,6 @@ export class Sender {
       type: body.type,
       command: describeName(body.name),
     };
-  }
-
-  #parse<V>(delivery: Delivery): RpcResult<V> {
-    const body = this.#settings.codec.decodeBody(delivery.content, delivery.properties.contentType);
-    if (this.#runtime.debug) {
-      const { exchange, routingKey, redelivered, content } = delivery;
-      const at = { queue: routingKey, exchange, routingKey, redelivered, sizeBytes: content.length };
-      this.#runtime.observer({ kind: 'message.received', at, body });
-    }
-    const { errors } = this.#runtime;
-    const errorName = nameIn(delivery);
-    return rpcResultFrom<V>(body, {
-      failure: ({ message }) => errors.recreate(new RemoteError(message, body.fingerprint, errorName)),
-      exception: ({ value, message }) =>
-        errors.recreate(new RemoteException(value, message, body.fingerprint)),
-    });
   }
 
   /** With our fingerprint, unless the message has one of its own. */
@@ -212,12 +181,6 @@ interface Outgoing {
   readonly content: Buffer;
   readonly options: CallOptions;
 }
-
-/** The class name of a refusal, which the result itself has no place for. */
-const nameIn = ({ properties }: Delivery): string | undefined => {
-  const name = properties.headers?.[CALL_HEADERS.errorName];
-  return typeof name === 'string' ? name : undefined;
-};
 
 const joined = (errors: readonly unknown[], couples: number): unknown => {
   const [first, ...rest] = errors.filter((error) => error instanceof PostageError);

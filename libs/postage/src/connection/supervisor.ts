@@ -47,6 +47,11 @@ export class Supervisor {
     return this.#state;
   }
 
+  /** It was ready at least once: what is not ready now has been lost. */
+  get wasReady(): boolean {
+    return this.#everReady;
+  }
+
   /** Why the last attempt failed; undefined once an attempt has succeeded. */
   get lastError(): Error | undefined {
     return this.#lastError;

@@ -1,21 +1,23 @@
 import { CALL_HEADERS } from '../connection/call-headers.js';
 import type { Delivery } from '../connection/port.js';
-import type { CallAnswer, CallStore } from './call-store.js';
+import type { CallAnswer } from './call-store.js';
 import type { RecentCalls, RunningCall, SentAnswer } from './recent-calls.js';
+import type { RecentCallsSettings } from './recent-calls-options.js';
 
 /** What is known of a call before it is handled. */
 export type FirstOrNot =
-  | { readonly kind: 'first'; readonly callId: string | undefined }
+  /** To be handled; `run` is how it is remembered, undefined where nobody could know it again. */
+  | { readonly kind: 'first'; readonly run: RunningCall | undefined }
   | { readonly kind: 'running'; readonly call: RunningCall }
   /** In another process, which will answer. */
   | { readonly kind: 'elsewhere' }
   | { readonly kind: 'answered'; readonly answer: CallAnswer };
 
-export interface CallMemoryOptions {
+export interface CallMemoryOptions extends Pick<
+  RecentCallsSettings,
+  'store' | 'storeTimeoutMs' | 'maxAgeMs'
+> {
   readonly recent: RecentCalls;
-  readonly store: CallStore | undefined;
-  /** How long an answer is kept. */
-  readonly maxAgeMs: number;
   readonly onStoreError: (error: unknown) => void;
 }
 
@@ -34,54 +36,69 @@ export class CallMemory {
   /** Asked once for each delivery, before its handler runs. */
   async meet(queue: string, delivery: Delivery, remainingMs: number | undefined): Promise<FirstOrNot> {
     const callId = callIdOf(queue, delivery);
-    if (callId === undefined) return { kind: 'first', callId };
+    if (callId === undefined) return { kind: 'first', run: undefined };
     const { recent } = this.#options;
     const known = recent.find(callId);
     if (known) return known;
     const { replyTo, correlationId } = delivery.properties;
     // Before the store is asked: the same call may come once more meanwhile.
-    recent.begin({ callId, replyTo, correlationId });
-    return this.#claim(callId, delivery, remainingMs);
+    const run = recent.begin({ callId, replyTo, correlationId });
+    return this.#claim(run, delivery, remainingMs);
   }
 
   async #claim(
-    callId: string,
+    run: RunningCall,
     { redelivered }: Delivery,
     remainingMs: number | undefined,
   ): Promise<FirstOrNot> {
-    const first = { kind: 'first', callId } as const;
     const { store, recent, maxAgeMs } = this.#options;
-    if (store === undefined) return first;
-    const claim = await this.#guarded(() => store.claim(callId, Math.ceil(remainingMs ?? maxAgeMs)));
+    if (store === undefined) return { kind: 'first', run };
+    const claim = await this.#ask(() => store.claim(run.callId, Math.ceil(remainingMs ?? maxAgeMs)));
     if (claim?.kind === 'answered') {
-      recent.answer(callId, claim.answer);
-      recent.end(callId, { answer: claim.answer, isDelivered: false });
+      recent.answer(run, claim.answer);
+      recent.end(run, { answer: claim.answer, isDelivered: false });
       return claim;
     }
     // A redelivered message is one that whoever had it did not finish: the broker says so.
-    if (claim?.kind !== 'running' || redelivered) return first;
-    recent.end(callId, undefined);
+    if (claim?.kind !== 'running' || redelivered) return { kind: 'first', run };
+    recent.end(run, undefined);
     return { kind: 'elsewhere' };
   }
 
-  /** The answer is decided: whoever repeats the call from now on gets it again. */
-  async answered(callId: string | undefined, answer: CallAnswer): Promise<void> {
-    if (callId === undefined) return;
+  /** The answer is decided: whoever repeats the call from now on gets it again. Resolves when the store has it. */
+  async answered(run: RunningCall | undefined, answer: CallAnswer): Promise<void> {
+    if (run === undefined) return;
     const { store, recent, maxAgeMs } = this.#options;
-    recent.answer(callId, answer);
-    if (store) await this.#guarded(() => store.answered(callId, answer, maxAgeMs));
+    recent.answer(run, answer);
+    const { content, contentType, errorName } = answer;
+    if (store)
+      await this.#ask(() => store.answered(run.callId, { content, contentType, errorName }, maxAgeMs));
   }
 
-  ended(callId: string | undefined, sent: SentAnswer | undefined): void {
-    if (callId !== undefined) this.#options.recent.end(callId, sent);
+  ended(run: RunningCall | undefined, sent: SentAnswer | undefined): void {
+    if (run) this.#options.recent.end(run, sent);
   }
 
-  async #guarded<T>(ask: () => T | Promise<T>): Promise<T | undefined> {
+  /** Nothing comes any more. */
+  clear(): void {
+    this.#options.recent.clear();
+  }
+
+  /** What the store says; undefined when it fails, or takes too long. */
+  async #ask<T>(question: () => T | Promise<T>): Promise<T | undefined> {
+    const { storeTimeoutMs, onStoreError } = this.#options;
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<never>((_, reject) => {
+      const error = new Error(`it did not answer within ${storeTimeoutMs} ms`);
+      timer = setTimeout(reject, storeTimeoutMs, error);
+    });
     try {
-      return await ask();
+      return await Promise.race([question(), limit]);
     } catch (error) {
-      this.#options.onStoreError(error);
+      onStoreError(error);
       return undefined;
+    } finally {
+      clearTimeout(timer);
     }
   }
 }

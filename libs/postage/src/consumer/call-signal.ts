@@ -1,3 +1,4 @@
+import { longTimeout } from '../connection/long-timeout.js';
 import type { Supervisor } from '../connection/supervisor.js';
 import type { ConnectionState } from '../connection/state.js';
 import { CallAbandonedError, ConnectionError } from '../errors.js';
@@ -6,7 +7,7 @@ export interface CallSignalOptions {
   /** How long the caller will wait, from now on; undefined: nobody knows. */
   readonly remainingMs: number | undefined;
   /** The connection that the answer goes out on. */
-  readonly publishing: Pick<Supervisor, 'state' | 'onState'>;
+  readonly publishing: Pick<Supervisor, 'state' | 'onState' | 'wasReady'>;
   /** Somebody waits for an answer: the loss of that connection matters, not only its end. */
   readonly isRpc: boolean;
 }
@@ -16,7 +17,7 @@ export class CallSignal {
   readonly #options: CallSignalOptions;
   readonly #startedMs = performance.now();
   #abort: AbortController | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #stopTimer: (() => void) | undefined;
   #stopListening: (() => void) | undefined;
   #ended = false;
 
@@ -53,7 +54,7 @@ export class CallSignal {
   /** The handlers are done: nothing fires any more. */
   end(): void {
     this.#ended = true;
-    clearTimeout(this.#timer);
+    this.#stopTimer?.();
     this.#stopListening?.();
   }
 
@@ -61,35 +62,27 @@ export class CallSignal {
     if (this.#ended) return abort;
     const { remainingMs } = this;
     const { publishing } = this.#options;
-    let previous = publishing.state;
     const onState = (state: ConnectionState): void => {
-      const error = this.#reason(previous, state);
-      previous = state;
+      const error = this.#reason(state);
       if (error) abort.abort(error);
     };
-    onState(previous);
+    onState(publishing.state);
     this.#stopListening = publishing.onState(onState);
-    if (remainingMs !== undefined) {
-      const onDeadline = (): void => abort.abort(new CallAbandonedError());
-      if (remainingMs <= 0) onDeadline();
-      else this.#timer = setTimeout(onDeadline, Math.min(remainingMs, MAX_TIMER_MS));
-    }
+    if (remainingMs === undefined) return abort;
+    const onDeadline = (): void => abort.abort(new CallAbandonedError());
+    if (remainingMs > 0) this.#stopTimer = longTimeout(onDeadline, remainingMs);
+    else onDeadline();
     return abort;
   }
 
-  #reason(previous: ConnectionState, state: ConnectionState): Error | undefined {
+  #reason(state: ConnectionState): Error | undefined {
     if (state.kind === 'closed')
       return new ConnectionError('CONNECTION_CLOSED', 'the application has closed its connections');
-    if (!this.#options.isRpc) return undefined;
-    const isLost =
-      state.kind === 'waiting' ||
-      state.kind === 'failed' ||
-      (previous.kind === 'ready' && state.kind !== 'ready');
+    const { isRpc, publishing } = this.#options;
+    // A connection that was never needed is not missed yet.
+    const isLost = isRpc && state.kind !== 'ready' && publishing.wasReady;
     return isLost
       ? new ConnectionError('CONNECTION_LOST', 'the connection that the answer would go out on is lost')
       : undefined;
   }
 }
-
-/** Node's timers hold 32 bits: a longer one would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;

@@ -191,7 +191,7 @@ export class GenericConsumer {
       [...this.#subscriptions.values()].map((subscription) =>
         subscription.drain(this.#options.drainTimeoutMs),
       ),
-    ).then(() => undefined);
+    ).then(() => this.#memory?.clear());
     return this.#drained;
   }
 
@@ -241,8 +241,14 @@ export class GenericConsumer {
 
 const memoryOf = ({ recentCalls, observer }: GenericConsumerOptions): CallMemory | undefined => {
   if (recentCalls === false) return undefined;
-  const { store, maxAgeMs } = recentCalls;
+  const { store, storeTimeoutMs, maxAgeMs } = recentCalls;
   const onStoreError = (error: unknown): void =>
     observer({ kind: 'internal.failure', where: 'the store of recent calls', error });
-  return new CallMemory({ recent: new RecentCalls(recentCalls), store, maxAgeMs, onStoreError });
+  return new CallMemory({
+    recent: new RecentCalls(recentCalls),
+    store,
+    storeTimeoutMs,
+    maxAgeMs,
+    onStoreError,
+  });
 };

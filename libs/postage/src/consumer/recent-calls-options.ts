@@ -12,9 +12,12 @@ export interface RecentCallsOptions {
   readonly maxBytes?: number | undefined;
   /** Shared with other processes that consume the same queues. @default none: each process knows its own calls */
   readonly store?: CallStore | undefined;
+  /** How long the store may take; then it counts as failed, and the call is handled. @default 1_000 */
+  readonly storeTimeoutMs?: number | undefined;
 }
 
 export interface RecentCallsSettings extends RecentCallsLimits {
+  readonly storeTimeoutMs: number;
   readonly store: CallStore | undefined;
 }
 
@@ -24,7 +27,8 @@ const DEFAULTS = {
   maxBytes: 32 * 1024 * 1024,
 } as const satisfies RecentCallsLimits;
 
-const KNOWN: readonly string[] = [...Object.keys(DEFAULTS), 'store'];
+const DEFAULT_STORE_TIMEOUT_MS = 1_000;
+const KNOWN: readonly string[] = [...Object.keys(DEFAULTS), 'store', 'storeTimeoutMs'];
 
 /** @throws {InvalidOptionError} naming the option */
 export const resolveRecentCalls = (
@@ -40,6 +44,7 @@ export const resolveRecentCalls = (
     maxAgeMs: whole('maxAgeMs', options.maxAgeMs ?? DEFAULTS.maxAgeMs),
     maxBytes: whole('maxBytes', options.maxBytes ?? DEFAULTS.maxBytes),
     store: checkStore(options.store),
+    storeTimeoutMs: whole('storeTimeoutMs', options.storeTimeoutMs ?? DEFAULT_STORE_TIMEOUT_MS),
   };
 };
 
@@ -51,8 +56,12 @@ const whole = (name: string, value: number): number => {
   );
 };
 
+const isStore = (value: unknown): value is CallStore =>
+  typeof value === 'object' &&
+  value !== null &&
+  ['claim', 'answered'].every((name) => typeof (value as Record<string, unknown>)[name] === 'function');
+
 const checkStore = (store: CallStore | undefined): CallStore | undefined => {
-  if (store === undefined || (typeof store.claim === 'function' && typeof store.answered === 'function'))
-    return store;
+  if (store === undefined || isStore(store)) return store;
   throw new InvalidOptionError('recentCalls.store', 'must have the functions claim and answered.');
 };

@@ -8,7 +8,7 @@ export interface RecentCallsLimits {
   readonly maxBytes: number;
 }
 
-/** A call that is being handled in this process. */
+/** A call that is being handled in this process; each run is another one. */
 export interface RunningCall {
   readonly callId: string;
   /** Where its answer goes, and for which correlation id. */
@@ -33,13 +33,12 @@ export type KnownCall =
  */
 export class RecentCalls {
   readonly #limits: RecentCallsLimits;
-  readonly #running = new Map<
-    string,
-    { readonly call: RunningCall; readonly done: Deferred<SentAnswer | undefined> }
-  >();
+  readonly #running = new Map<string, RunningCall>();
+  readonly #waiting = new WeakMap<RunningCall, Deferred<SentAnswer | undefined>>();
   /** In the order of their answers, so that the oldest stand in front. */
   readonly #answered = new Map<string, { readonly answer: CallAnswer; readonly atMs: number }>();
   #bytes = 0;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(limits: RecentCallsLimits) {
     this.#limits = limits;
@@ -51,32 +50,45 @@ export class RecentCalls {
   }
 
   find(callId: string): KnownCall | undefined {
-    const running = this.#running.get(callId);
-    if (running) return { kind: 'running', call: running.call };
+    const call = this.#running.get(callId);
+    if (call) return { kind: 'running', call };
     const past = this.#answered.get(callId);
     if (past === undefined || this.#isTooOld(past.atMs)) return undefined;
     return { kind: 'answered', answer: past.answer };
   }
 
-  begin(call: Omit<RunningCall, 'answered'>): void {
+  begin(call: Omit<RunningCall, 'answered'>): RunningCall {
     const done = deferred<SentAnswer | undefined>();
-    this.#running.set(call.callId, { call: { ...call, answered: done.promise }, done });
+    const running = { ...call, answered: done.promise };
+    this.#waiting.set(running, done);
+    this.#running.set(call.callId, running);
+    return running;
   }
 
   /** The answer is known, and is sent: from here on it is what repeated calls get. */
-  answer(callId: string, answer: CallAnswer): void {
-    if (!this.#running.has(callId)) return;
+  answer({ callId }: RunningCall, { content, contentType, errorName }: CallAnswer): void {
     this.#forget(callId);
+    // One that is too large for all of the memory is no reason to forget the others.
+    if (content.length > this.#limits.maxBytes) return;
+    const answer = { content, contentType, ...(errorName === undefined ? {} : { errorName }) };
     this.#answered.set(callId, { answer, atMs: performance.now() });
-    this.#bytes += answer.content.length;
+    this.#bytes += content.length;
     this.#evict();
+    this.#timer ??= this.#sweepLater();
   }
 
-  /** The run is over, and its answer has been sent or could not be. */
-  end(callId: string, sent: SentAnswer | undefined): void {
-    const running = this.#running.get(callId);
-    this.#running.delete(callId);
-    running?.done.resolve(sent);
+  /** The run is over, and its answer has been sent or could not be. A later run of the same call is left alone. */
+  end(call: RunningCall, sent: SentAnswer | undefined): void {
+    if (this.#running.get(call.callId) === call) this.#running.delete(call.callId);
+    this.#waiting.get(call)?.resolve(sent);
+  }
+
+  /** Forgets what was answered. */
+  clear(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#answered.clear();
+    this.#bytes = 0;
   }
 
   #evict(): void {
@@ -85,6 +97,17 @@ export class RecentCalls {
       if (this.#answered.size <= maxCalls && this.#bytes <= maxBytes && !this.#isTooOld(atMs)) return;
       this.#forget(callId);
     }
+  }
+
+  /** A process at rest need not keep what nobody will ask for; nor need it live on for that. */
+  #sweepLater(): NodeJS.Timeout {
+    return setTimeout(
+      () => {
+        this.#evict();
+        this.#timer = this.#answered.size > 0 ? this.#sweepLater() : undefined;
+      },
+      Math.min(this.#limits.maxAgeMs, MAX_SWEEP_MS),
+    ).unref();
   }
 
   #forget(callId: string): void {
@@ -98,3 +121,5 @@ export class RecentCalls {
     return performance.now() - atMs > this.#limits.maxAgeMs;
   }
 }
+
+const MAX_SWEEP_MS = 60 * 60_000;

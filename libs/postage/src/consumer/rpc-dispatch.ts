@@ -28,7 +28,8 @@ interface Run {
   readonly occasion: Occasion;
   readonly body: MessageBody;
   readonly handler: Handler;
-  readonly callId: string | undefined;
+  /** How it is remembered; undefined where nobody could know it again. */
+  readonly remembered: RunningCall | undefined;
 }
 
 /** Answers rpcs: each once, whatever happens. Never rejects. */
@@ -45,12 +46,12 @@ export class RpcDispatcher {
     const { memory, queue } = this.#options;
     const met = await memory?.meet(queue, delivery, call.remainingMs);
     if (met === undefined || met.kind === 'first') {
-      const callId = met?.callId;
+      const remembered = met?.run;
       try {
-        return await this.#filterAndRun({ occasion, body, handler, callId });
+        return await this.#filterAndRun({ occasion, body, handler, remembered });
       } finally {
         // Whoever waits for it must not wait for ever, whatever went wrong.
-        memory?.ended(callId, undefined);
+        memory?.ended(remembered, undefined);
       }
     }
     this.#options.reporter.event({
@@ -92,14 +93,14 @@ export class RpcDispatcher {
   }
 
   async #filterAndRun(run: Run): Promise<void> {
-    const { occasion, body, handler, callId } = run;
+    const { occasion, body, handler, remembered } = run;
     const { delivery } = occasion;
     const filtered = await filterBody(body, handler.filters);
     if ('body' in filtered) return this.#run({ ...run, body: filtered.body });
     const failure = { delivery, body, handler, error: filtered.refusal };
     this.#options.reporter.failure('message.filtered', failure);
     const answer = await this.refuse(delivery, MessageResultException.from(filtered.refusal));
-    this.#options.memory?.ended(callId, answer && { answer, isDelivered: true });
+    this.#options.memory?.ended(remembered, answer && { answer, isDelivered: true });
   }
 
   /** The first answer counts, whether it comes through the reply function or as the handler's result. */
@@ -116,10 +117,11 @@ export class RpcDispatcher {
         reply(handler.repliesItself && value === undefined ? noReply(handler) : value);
     } catch (error) {
       const { delivery, call } = occasion;
-      const kind = call.isReaction(error) ? 'handler.aborted' : 'handler.failed';
+      const gaveUp = call.isReaction(error);
+      const kind = gaveUp ? 'handler.aborted' : 'handler.failed';
       this.#options.reporter.failure(kind, { delivery, body, handler, error });
-      // After an answer there is nobody left to tell.
-      if (answered === undefined) reply(this.#options.toFailure(error));
+      // After an answer there is nobody left to tell. One that gave up has not decided anything: a repeated call runs again.
+      answered ??= this.#answer(run, this.#options.toFailure(error), !gaveUp);
     }
     await answered;
   }
@@ -130,14 +132,14 @@ export class RpcDispatcher {
     reporter.event({ kind: 'reply.repeated', at, message: factsOf(body), handler: handler.label });
   }
 
-  async #answer({ occasion, callId }: Run, result: AnyResult): Promise<void> {
+  async #answer({ occasion, remembered }: Run, result: AnyResult, isFinal = true): Promise<void> {
     const { memory } = this.#options;
     const answer = this.#encode(occasion.delivery, result);
     // At once: a repeated call may come while this answer is on its way. The reply does not wait for the store.
-    const remembered = memory?.answered(callId, answer);
+    const stored = isFinal ? memory?.answered(remembered, answer) : undefined;
     const isDelivered = await this.#sendWanted(occasion, answer);
-    memory?.ended(callId, { answer, isDelivered });
-    await remembered;
+    memory?.ended(remembered, { answer, isDelivered });
+    await stored;
   }
 
   #encode(delivery: Delivery, result: AnyResult): EncodedAnswer {

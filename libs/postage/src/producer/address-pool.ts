@@ -2,7 +2,7 @@ import type { Attachment } from '../connection/attachment.js';
 import type { Delivery, Link } from '../connection/port.js';
 import type { Supervisor } from '../connection/supervisor.js';
 import { BrokerError, ConnectionError } from '../errors.js';
-import { raceAbort } from './race-abort.js';
+import { AddressWaiters } from './address-waiters.js';
 import { RestingAddresses } from './resting-addresses.js';
 import type { AddressEvents, ReplyAddress } from './reply-address.js';
 
@@ -27,21 +27,22 @@ export interface AddressPoolOptions<A extends ReplyAddress> {
   readonly onLate: (address: ReplyAddress, delivery: Delivery) => void;
 }
 
-interface Waiter {
-  readonly resolve: (address: ReplyAddress) => void;
-  readonly reject: (error: Error) => void;
-}
+/** How long a pool makes no further address after it could not: its connection may have no room for more channels. */
+const FULL_MS = 1_000;
 
 /** Addresses of one kind: made when they are needed, kept for further calls, released when they are not. */
 export class AddressPool<A extends ReplyAddress> implements Attachment {
   readonly #options: AddressPoolOptions<A>;
   readonly #resting: RestingAddresses<A>;
   readonly #used = new Set<ReplyAddress>();
-  readonly #waiters = new Set<Waiter>();
+  /** Between two calls, and not ready yet. */
+  readonly #renewing = new Set<ReplyAddress>();
+  readonly #gone = new WeakSet<ReplyAddress>();
+  readonly #waiters = new AddressWaiters();
   #making = 0;
-  /** A connection has room for so many channels: those beyond wait until one is free. */
-  #ceiling = Infinity;
-  #attached: Promise<void> | undefined;
+  #full: NodeJS.Timeout | undefined;
+  #isAttached = false;
+  #connecting: Promise<void> | undefined;
   #link: Link | undefined;
 
   constructor(options: AddressPoolOptions<A>) {
@@ -49,25 +50,27 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
     this.#resting = new RestingAddresses(options.idleMs, (address) => options.maker.discard(address));
   }
 
-  /** Addresses that exist, held by calls or ready for the next one. */
+  /** Addresses that exist: held by calls, ready for the next one, or being made so. */
   get size(): number {
-    return this.#used.size + this.#resting.size;
+    return this.#used.size + this.#resting.size + this.#renewing.size;
   }
 
   async restore(link: Link): Promise<void> {
     await this.#options.maker.restore(link, this.#eventsOn(link));
     this.#link = link;
-    this.#ceiling = Infinity;
     this.#serveWaiters();
   }
 
   lost(error: Error): void {
     this.#link = undefined;
     this.#resting.clear();
+    this.#renewing.clear();
+    this.#makeRoom();
     const used = [...this.#used];
     this.#used.clear();
     for (const address of used) address.onLost?.(error);
-    if (error instanceof ConnectionError && error.code === 'CONNECTION_CLOSED') this.#rejectWaiters(error);
+    if (error instanceof ConnectionError && error.code === 'CONNECTION_CLOSED')
+      this.#waiters.rejectAll(error);
   }
 
   /** An address, if one is ready right now. */
@@ -78,20 +81,26 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
   }
 
   /** Waits for a connection and an address; the caller gives up through the signal. */
-  async take(signal: AbortSignal): Promise<ReplyAddress> {
-    this.#attached ??= this.#attach();
-    await raceAbort(this.#attached, signal);
-    await raceAbort(this.#options.supervisor.ready(), signal);
-    return this.tryTake() ?? this.#wait(signal);
+  take(signal: AbortSignal): Promise<ReplyAddress> {
+    const taken = this.#waiters.add(signal);
+    if (this.#link) this.#serveWaiters();
+    // One for all who wait: a promise that each of them waited for would remember them all, however long an outage lasts.
+    else if (!this.#connecting) this.#connecting = this.#connect();
+    return taken;
   }
 
-  async #attach(): Promise<void> {
+  async #connect(): Promise<void> {
+    const { supervisor } = this.#options;
     try {
-      await this.#options.supervisor.attach(this);
+      if (this.#isAttached) await supervisor.ready();
+      else await supervisor.attach(this);
+      this.#isAttached = true;
     } catch (error) {
-      this.#attached = undefined;
-      throw error;
+      this.#waiters.rejectAll(asError(error));
+    } finally {
+      this.#connecting = undefined;
     }
+    this.#serveWaiters();
   }
 
   #eventsOn(link: Link): AddressEvents {
@@ -114,54 +123,34 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
     address.onReply = undefined;
     address.onLost = undefined;
     if (!this.#used.delete(address)) return;
+    this.#renewing.add(address);
     const renewed = this.#options.maker.renew(address);
-    const usable = typeof renewed === 'boolean' ? renewed : await renewed.catch(() => false);
+    const isUsable = typeof renewed === 'boolean' ? renewed : await renewed.catch(() => false);
     // A link that has ended has taken it along.
-    if (this.#link !== link) return;
-    if (usable) this.#resting.put(address);
-    else this.#options.maker.discard(address);
+    if (!this.#renewing.delete(address) || this.#link !== link) return;
+    this.#put(address, isUsable);
     this.#serveWaiters();
+  }
+
+  #put(address: A, isUsable: boolean): void {
+    if (isUsable && !this.#gone.has(address)) return this.#resting.put(address);
+    this.#options.maker.discard(address);
+    this.#makeRoom();
   }
 
   #drop(address: A, error: Error): void {
+    // It may be between two calls, or not even made yet.
+    this.#gone.add(address);
     this.#resting.remove(address);
-    if (!this.#used.delete(address)) return;
-    address.onLost?.(error);
+    this.#makeRoom();
+    if (this.#used.delete(address)) address.onLost?.(error);
     this.#serveWaiters();
   }
 
-  /** No race with the signal: an address that was handed out must reach somebody who gives it back. */
-  #wait(signal: AbortSignal): Promise<ReplyAddress> {
-    return new Promise<ReplyAddress>((resolve, reject) => {
-      const leave = (): void => {
-        signal.removeEventListener('abort', giveUp);
-        this.#waiters.delete(waiter);
-      };
-      const waiter: Waiter = {
-        resolve: (address) => {
-          leave();
-          resolve(address);
-        },
-        reject: (error) => {
-          leave();
-          reject(error);
-        },
-      };
-      const giveUp = (): void => waiter.reject(signal.reason as Error);
-      signal.addEventListener('abort', giveUp, { once: true });
-      this.#waiters.add(waiter);
-      this.#serveWaiters();
-    });
-  }
-
   #serveWaiters(): void {
-    for (const waiter of [...this.#waiters]) {
-      const address = this.tryTake();
-      if (!address) break;
-      waiter.resolve(address);
-    }
-    const wanted =
-      Math.min(this.#waiters.size, this.#options.maker.concurrency, this.#ceiling - this.size) - this.#making;
+    this.#waiters.serve(() => this.tryTake());
+    if (this.#full) return;
+    const wanted = Math.min(this.#waiters.size, this.#options.maker.concurrency) - this.#making;
     for (let count = wanted; count > 0; count -= 1) void this.#make();
   }
 
@@ -171,7 +160,7 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
     this.#making += 1;
     try {
       const address = await this.#options.maker.make();
-      if (this.#link === link) this.#resting.put(address);
+      if (this.#link === link) this.#put(address, true);
     } catch (error) {
       // A link that has ended is replaced, and those who wait go on waiting.
       if (this.#link === link) this.#onRefused(error);
@@ -181,13 +170,20 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
     }
   }
 
+  /** What the broker refuses is told to all who wait. Where something else went wrong, they can share what there is. */
   #onRefused(error: unknown): void {
     const isRefusedByBroker = error instanceof BrokerError && error.amqpCode !== undefined;
-    if (this.size > 0 && !isRefusedByBroker) this.#ceiling = this.size;
-    else this.#rejectWaiters(error instanceof Error ? error : new Error(String(error)));
+    if (this.size === 0 || isRefusedByBroker) return this.#waiters.rejectAll(asError(error));
+    this.#full ??= setTimeout(() => {
+      this.#makeRoom();
+      this.#serveWaiters();
+    }, FULL_MS).unref();
   }
 
-  #rejectWaiters(error: Error): void {
-    for (const waiter of [...this.#waiters]) waiter.reject(error);
+  #makeRoom(): void {
+    clearTimeout(this.#full);
+    this.#full = undefined;
   }
 }
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -19,10 +19,14 @@ export class CallClock {
   }
 
   /**
-   * How many attempts a call has that can begin only now: time that has gone by is taken from the first ones. The first
-   * that is left ends when its time would have ended anyway.
+   * The attempts of a call that can begin only now: time that has gone by is taken from the first ones.
+   * `leftOf(n)`: until the n-th of these ends, counted from the beginning of the call, so that late timers do not add up.
    */
-  attemptsLeft(): number {
-    return Math.ceil(this.leftMs / this.#timeoutMs);
+  attempts(): { readonly count: number; readonly leftOf: (attempt: number) => number } {
+    const missed = Math.floor(this.elapsedMs / this.#timeoutMs);
+    return {
+      count: Math.max(0, this.#maxAttempts - missed),
+      leftOf: (attempt) => Math.max(1, (missed + attempt) * this.#timeoutMs - this.elapsedMs),
+    };
   }
 }

@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from '../connection/long-timeout.js';
 import { InvalidOptionError } from '../errors.js';
 import { defineEks, type Eks } from '../topology/binding.js';
 
@@ -39,8 +40,6 @@ const is =
 const describe = (value: unknown): string =>
   typeof value === 'object' ? typeof value : (JSON.stringify(value) ?? typeof value);
 const isWhole = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value);
-/** Node's timers hold 32 bits: a longer one would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 const duration = is(
   (value) => isWhole(value) && value > 0 && value <= MAX_TIMER_MS,
   'a whole number of milliseconds from 1 to 2147483647',

@@ -73,7 +73,10 @@ export class DirectReplies implements AddressMaker<DirectAddress> {
   async #listen(address: DirectAddress, events: AddressEvents): Promise<void> {
     const onDelivery = (delivery: Delivery | null): void => {
       if (delivery) events.onDelivery(address, delivery);
-      else events.onGone(address, new ConnectionError('CONNECTION_LOST', 'the broker ended a reply address'));
+      else {
+        void address.channel.close();
+        events.onGone(address, new ConnectionError('CONNECTION_LOST', 'the broker ended a reply address'));
+      }
     };
     address.consumerTag = await address.channel.consume(DIRECT, onDelivery, { noAck: true });
     address.name = await nameOf(address);

@@ -23,7 +23,7 @@ export class EchoRecord {
   }
 
   note(target: PublishTarget, echoed: boolean): void {
-    const evidence = this.#of(keyOf(target));
+    const evidence = this.#touch(keyOf(target));
     if (echoed) evidence.streak += 1;
     else {
       evidence.streak = 0;
@@ -35,11 +35,10 @@ export class EchoRecord {
     return this.#evidence.size;
   }
 
-  #of(key: string): Evidence {
-    const known = this.#evidence.get(key);
-    if (known) return known;
-    const evidence: Evidence = { streak: 0, needed: PROOF };
-    if (this.#evidence.size >= MAX_TARGETS) this.#forgetOldest();
+  /** Puts it behind all others: the first in the map is the one that was not used for the longest time. */
+  #touch(key: string): Evidence {
+    const evidence = this.#evidence.get(key) ?? { streak: 0, needed: PROOF };
+    if (!this.#evidence.delete(key) && this.#evidence.size >= MAX_TARGETS) this.#forgetOldest();
     this.#evidence.set(key, evidence);
     return evidence;
   }

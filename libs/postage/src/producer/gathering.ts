@@ -78,8 +78,12 @@ export class Gathering<V> implements AsyncIterableIterator<RpcResult<V>, undefin
   }
 
   #start(): Promise<ReplyQueue<V>> {
-    this.#stopListening = onAbort(this.#options.signal, (reason) => this.#stop.abort(reason));
-    return this.#open(this.#stop.signal);
+    const stopListening = onAbort(this.#options.signal, (reason) => this.#stop.abort(reason));
+    this.#stopListening = stopListening;
+    const opening = this.#open(this.#stop.signal);
+    // Also where the time ends it, and nobody asks again.
+    opening.then((replies) => replies.onClosed(stopListening)).catch(stopListening);
+    return opening;
   }
 }
 

@@ -1,3 +1,4 @@
+import { longTimeout } from '../connection/long-timeout.js';
 import { onAbort } from '../connection/on-abort.js';
 
 /** How long somebody waits, and what it is called when that was not long enough. */
@@ -15,18 +16,17 @@ export const withPatience = async <T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> => {
   const giveUp = new AbortController();
-  const waitFor = (ms: number): NodeJS.Timeout => setTimeout(onTimer, Math.max(0, ms));
   const onTimer = (): void => {
     const next = patience.onLimit();
-    if (typeof next === 'number') timer = waitFor(next);
+    if (typeof next === 'number') stopTimer = longTimeout(onTimer, next);
     else giveUp.abort(next);
   };
-  let timer = waitFor(patience.limitMs);
+  let stopTimer = longTimeout(onTimer, patience.limitMs);
   const stopListening = onAbort(patience.signal, (reason) => giveUp.abort(patience.onAbort(reason)));
   try {
     return await work(giveUp.signal);
   } finally {
-    clearTimeout(timer);
+    stopTimer();
     stopListening();
   }
 };

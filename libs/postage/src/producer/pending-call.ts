@@ -56,6 +56,11 @@ export class PendingCall {
     return this.#ended;
   }
 
+  /** There is a reply, or it has failed. */
+  get isSettled(): boolean {
+    return this.#final !== undefined;
+  }
+
   /** Before the request leaves: a reply may overtake the broker's confirm. */
   listenAt(address: ReplyAddress): void {
     this.#addresses.push(address);
@@ -105,7 +110,8 @@ export class PendingCall {
 
   /** A peer need not echo a correlation id; one that does must echo ours. */
   #onReply(address: ReplyAddress, delivery: Delivery): void {
-    const { correlationId } = delivery.properties;
+    // An empty one is none.
+    const correlationId = delivery.properties.correlationId || undefined;
     if (correlationId === this.messageId || (correlationId === undefined && address.fresh)) {
       if (this.#collector) this.#collector.onReply(delivery);
       else this.#answered(address, delivery);

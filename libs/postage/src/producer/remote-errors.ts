@@ -38,7 +38,7 @@ export class RemoteErrors {
     try {
       const error: unknown = make(failure);
       if (!(error instanceof Error)) throw new TypeError('what was made is no Error');
-      if (error.cause === undefined)
+      if (error !== failure && error.cause === undefined)
         Object.defineProperty(error, 'cause', { value: failure, configurable: true, writable: true });
       return error;
     } catch (error) {
@@ -72,7 +72,7 @@ const read = (definition: unknown): { readonly name: string; readonly make: Make
 
 const classMaker = (value: object): Maker | undefined => {
   const { prototype } = value as { readonly prototype: unknown };
-  if (!(prototype instanceof Error)) return undefined;
+  if (!(prototype instanceof Error) && prototype !== Error.prototype) return undefined;
   // Its prototype says that it makes errors; what else its constructor wants shows when it is called.
   const ErrorClass = value as new (message: string) => Error;
   return ({ message }) => new ErrorClass(message);

@@ -1,3 +1,5 @@
+import { longTimeout } from '../connection/long-timeout.js';
+import { InvalidOptionError } from '../errors.js';
 import type { RpcResult } from '../wire/rpc-result.js';
 
 /**
@@ -37,10 +39,13 @@ export class ReplyQueue<V = unknown> implements AsyncIterable<RpcResult<V>> {
 
   /**
    * Resolves with `count` replies, or with fewer when `timeoutMs` milliseconds are over or the queue is closed.
+   * @param timeoutMs `Infinity`: as long as it takes
+   * @throws {InvalidOptionError} one of the two is no such number
    * @throws {ConnectionError} the queue is gone, with its connection; what has come is still there for another `take`
    * @throws {PublishError} ABORTED: the signal of the call
    */
   async take(count: number, timeoutMs: number): Promise<RpcResult<V>[]> {
+    checkTake(count, timeoutMs);
     const taken: RpcResult<V>[] = [];
     const endMs = performance.now() + timeoutMs;
     try {
@@ -110,11 +115,11 @@ export class ReplyQueue<V = unknown> implements AsyncIterable<RpcResult<V>> {
   #arrival(limitMs: number): Promise<void> {
     return new Promise((resolve) => {
       const wake = (): void => {
-        clearTimeout(timer);
+        stopTimer();
         this.#wakers.delete(wake);
         resolve();
       };
-      const timer = limitMs === Infinity ? undefined : setTimeout(wake, limitMs);
+      const stopTimer = longTimeout(wake, limitMs);
       this.#wakers.add(wake);
     });
   }
@@ -123,3 +128,10 @@ export class ReplyQueue<V = unknown> implements AsyncIterable<RpcResult<V>> {
     for (const wake of [...this.#wakers]) wake();
   }
 }
+
+const checkTake = (count: number, timeoutMs: number): void => {
+  if (!Number.isSafeInteger(count) || count < 0)
+    throw new InvalidOptionError('count', `must be a whole number of at least 0, not ${String(count)}.`);
+  if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0))
+    throw new InvalidOptionError('timeoutMs', `must be a number of milliseconds, not ${String(timeoutMs)}.`);
+};

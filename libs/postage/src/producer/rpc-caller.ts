@@ -100,16 +100,17 @@ export class RpcCaller {
       return address.name;
     };
     let replyTo = await listen(this.#echo.has(target) ? 'correlated' : 'once');
-    const count = clock.attemptsLeft();
+    const { count, leftOf } = clock.attempts();
     for (let attempt = 1; attempt <= count; attempt += 1) {
-      // Not the whole timeout: a late timer must not make the call longer than its repliers were told.
-      const limitMs = Math.max(1, clock.leftMs - (count - attempt) * request.timeoutMs);
+      const limitMs = leftOf(attempt);
       const expirationMs = expirationOf(request, limitMs);
-      this.#send(request, call, { replyTo, attempt, expirationMs, remainingMs: clock.leftMs });
+      // The reply may have come while another address was waited for.
+      if (!call.isSettled)
+        this.#send(request, call, { replyTo, attempt, expirationMs, remainingMs: clock.leftMs });
       const progress = await progressWithin(call, limitMs, attempt < count);
       if (progress.kind === 'failed') throw progress.error;
       if (progress.kind === 'reply') {
-        this.#echo.note(target, progress.delivery.properties.correlationId !== undefined);
+        this.#echo.note(target, Boolean(progress.delivery.properties.correlationId));
         return progress.delivery;
       }
       // The first address is listened at as before: a reply with our correlation id may yet come there. Where no other
@@ -117,9 +118,8 @@ export class RpcCaller {
       if (progress.kind === 'ambiguous') replyTo = await listen('once').catch(() => replyTo);
     }
     const { messageId } = call;
-    const attempts = Math.max(0, count);
-    const reason = attempts > 0 ? undefined : 'it was not sent, since its time was over before it could be';
-    throw new RpcTimeoutError({ ...factsOf(request, clock), messageId, attempts, reason });
+    const reason = count > 0 ? undefined : 'it was not sent, since its time was over before it could be';
+    throw new RpcTimeoutError({ ...factsOf(request, clock), messageId, attempts: count, reason });
   }
 
   #send(request: RpcRequest, call: PendingCall, attempt: OwnSending): void {

@@ -52,7 +52,7 @@ const propertiesOf = (own: MessageProperties, sending: Sending): MessageProperti
   const { messageId, replyTo, attempt, remainingMs, expirationMs } = sending;
   const expiration = shorter(own.expiration, expirationMs);
   const headers: Record<string, unknown> = { ...own.headers, [CALL_HEADERS.attempt]: attempt };
-  if (remainingMs !== undefined) headers[CALL_HEADERS.remainingMs] = Math.max(1, Math.ceil(remainingMs));
+  if (remainingMs !== undefined) headers[CALL_HEADERS.remainingMs] = wholeMs(remainingMs);
   return {
     ...own,
     messageId,
@@ -63,9 +63,12 @@ const propertiesOf = (own: MessageProperties, sending: Sending): MessageProperti
   };
 };
 
+/** AMQP's integers have 64 bits, JavaScript's 53. */
+const wholeMs = (ms: number): number => Math.min(Number.MAX_SAFE_INTEGER, Math.max(1, Math.ceil(ms)));
+
 const shorter = (own: string | undefined, limitMs: number | undefined): string | undefined => {
   if (limitMs === undefined) return own;
-  const whole = Math.max(1, Math.ceil(limitMs));
+  const whole = wholeMs(limitMs);
   return String(own === undefined ? whole : Math.min(Number(own), whole));
 };
 

@@ -50,13 +50,6 @@ describe.each(TEST_BROKERS)('an rpc on $broker', ({ open }) => {
     return { queue, peer, requests };
   };
 
-  /** The time of a call begins with the call: short ones should not have to wait for a connection. */
-  const connected = async (): Promise<CallerApp> => {
-    const caller = await world.caller();
-    await caught(caller.to('nobody').rpc('connect'));
-    return caller;
-  };
-
   it('ends as a success, an error or an exception', async () => {
     const queue = uniqueName('three');
     await world.server(queue, Handlers);
@@ -90,7 +83,7 @@ describe.each(TEST_BROKERS)('an rpc on $broker', ({ open }) => {
 
   it('without an answer returns the exception TimeoutError, which unwraps to an error with all the facts', async () => {
     const { queue, requests } = await mute();
-    const caller = await connected();
+    const caller = await world.connectedCaller();
 
     const result = await caller.to(queue, { timeoutMs: 150, maxRetry: 2 }).rpc('ok');
 
@@ -116,7 +109,7 @@ describe.each(TEST_BROKERS)('an rpc on $broker', ({ open }) => {
 
   it('sends the same request with one message id each time, numbered, with the time that is left', async () => {
     const { queue, requests } = await mute();
-    await (await connected()).to(queue, { timeoutMs: 150, maxRetry: 2 }).rpc('ok');
+    await (await world.connectedCaller()).to(queue, { timeoutMs: 150, maxRetry: 2 }).rpc('ok');
 
     const all = (await requests.take(3)).map(({ properties }) => properties);
     const [first, second, third] = all;
@@ -150,7 +143,7 @@ describe.each(TEST_BROKERS)('an rpc on $broker', ({ open }) => {
 
   it('counts and drops a reply that comes too late', async () => {
     const { queue, peer, requests } = await mute();
-    const caller = await connected();
+    const caller = await world.connectedCaller();
     const late = caller.events.of('reply.late');
     const short = caller.to(queue, { timeoutMs: 100, maxRetry: 0 });
     // The address stays in use by a second call, so that the broker has somebody to give it to.

@@ -78,6 +78,16 @@ export class RpcWorld {
     return { app, events, rpc, to, snapshot: () => rpc.snapshot };
   }
 
+  /** One that is connected: the time of a call begins with the call, and short ones should not have to wait for that. */
+  async connectedCaller(options: AppOptions = {}): Promise<CallerApp> {
+    const caller = await this.caller(options);
+    await caller
+      .to('nobody-is-here')
+      .rpc('connect')
+      .catch(() => undefined);
+    return caller;
+  }
+
   /** An application whose handlers serve this queue. */
   async server(
     queue: string,

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { ConnectionError, TopologyError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
 import type { Attachment } from './attachment.js';
@@ -32,6 +33,11 @@ export class Supervisor {
   readonly #reattaching = new Map<Attachment, Link>();
   readonly #listeners = new Set<(state: ConnectionState) => void>();
   readonly #stop = new AbortController();
+  /**
+   * A connection may be opened because a handler, or a request of a web server, sends something. What comes over it later
+   * has nothing to do with that: it must not carry its `AsyncLocalStorage`.
+   */
+  readonly #origin = new AsyncResource('PostageConnection');
   #state: ConnectionState = { kind: 'idle' };
   #link: Link | undefined;
   #running: Promise<Link> | undefined;
@@ -150,7 +156,7 @@ export class Supervisor {
 
   #start(): Promise<Link> {
     // Not at once: a listener of the first change of state may ask for the connection, and must find this attempt.
-    const running = Promise.resolve().then(() => this.#run());
+    const running = Promise.resolve().then(() => this.#origin.runInAsyncScope(() => this.#run()));
     const done = (): void => {
       if (this.#running === running) this.#running = undefined;
     };

@@ -1,6 +1,6 @@
 import { CALL_HEADERS } from '../connection/call-headers.js';
 import type { Delivery } from '../connection/port.js';
-import type { CallAnswer } from './call-store.js';
+import type { CallAnswer, CallClaim } from './call-store.js';
 import type { RecentCalls, RunningCall, SentAnswer } from './recent-calls.js';
 import type { RecentCallsSettings } from './recent-calls-options.js';
 
@@ -11,7 +11,8 @@ export type FirstOrNot =
   | { readonly kind: 'running'; readonly call: RunningCall }
   /** In another process, which will answer. */
   | { readonly kind: 'elsewhere' }
-  | { readonly kind: 'answered'; readonly answer: CallAnswer };
+  /** `run`: those who have joined wait for it to end. */
+  | { readonly kind: 'answered'; readonly answer: CallAnswer; readonly run?: RunningCall | undefined };
 
 export interface CallMemoryOptions extends Pick<
   RecentCallsSettings,
@@ -53,11 +54,11 @@ export class CallMemory {
   ): Promise<FirstOrNot> {
     const { store, recent, maxAgeMs } = this.#options;
     if (store === undefined) return { kind: 'first', run };
-    const claim = await this.#ask(() => store.claim(run.callId, Math.ceil(remainingMs ?? maxAgeMs)));
+    const leaseMs = Math.ceil(remainingMs ?? maxAgeMs);
+    const claim = await this.#ask(async () => checkClaim(await store.claim(run.callId, leaseMs)));
     if (claim?.kind === 'answered') {
       recent.answer(run, claim.answer);
-      recent.end(run, { answer: claim.answer, isDelivered: false });
-      return claim;
+      return { ...claim, run };
     }
     // A redelivered message is one that whoever had it did not finish: the broker says so.
     if (claim?.kind !== 'running' || redelivered) return { kind: 'first', run };
@@ -102,6 +103,17 @@ export class CallMemory {
     }
   }
 }
+
+/** A store is somebody else's code, and often somebody else's data. */
+const checkClaim = (claim: CallClaim): CallClaim => {
+  const { kind } = claim;
+  if (kind === 'claimed' || kind === 'running') return claim;
+  const { content, contentType } = claim.answer;
+  // Its type says that it is so.
+  if ((kind as string) !== 'answered' || !Buffer.isBuffer(content) || typeof contentType !== 'string')
+    throw new TypeError('it gave no claim: see CallClaim');
+  return claim;
+};
 
 /**
  * Only callers that number their attempts give a message id to one call and no other. A process may get one request from

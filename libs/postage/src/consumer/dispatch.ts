@@ -73,20 +73,20 @@ export class Dispatcher {
   async #run(delivery: Delivery, body: MessageBody, handlers: readonly Handler[]): Promise<Settlement> {
     const isRpc = body.category === 'rpc';
     const { publishing } = this.#options;
-    const call = new CallSignal({ remainingMs: remainingMsOf(delivery), publishing, isRpc });
+    const remainingMs = isRpc ? remainingMsOf(delivery) : undefined;
+    const call = new CallSignal({ remainingMs, publishing, isRpc });
     const occasion: Occasion = { delivery, cause: new Causation(delivery.properties), call };
     try {
-      return await causedBy(occasion.cause, () =>
-        isRpc ? this.#answer(occasion, body, handlers) : this.#handleAll(occasion, body, handlers),
-      );
+      return await causedBy(occasion.cause, () => this.#handle(occasion, body, handlers));
     } finally {
       call.end();
     }
   }
 
-  async #answer(occasion: Occasion, body: MessageBody, [handler]: readonly Handler[]): Promise<Settlement> {
-    if (handler) await this.#options.rpc.handle(occasion, body, handler);
-    return 'ack';
+  async #handle(occasion: Occasion, body: MessageBody, handlers: readonly Handler[]): Promise<Settlement> {
+    const [handler] = handlers;
+    if (body.category === 'rpc' && handler) return this.#options.rpc.handle(occasion, body, handler);
+    return this.#handleAll(occasion, body, handlers);
   }
 
   async #handleAll(occasion: Occasion, body: MessageBody, handlers: readonly Handler[]): Promise<Settlement> {

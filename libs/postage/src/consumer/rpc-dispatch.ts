@@ -7,6 +7,7 @@ import type { CallAnswer } from './call-store.js';
 import { filterBody } from './filters.js';
 import { describePattern, type Handler } from './handlers.js';
 import type { AnyResult, Occasion, ReplyFunction } from './invocation.js';
+import type { Settlement } from './outcome.js';
 import type { RunningCall } from './recent-calls.js';
 import { toResult, type EncodedAnswer, type Replier } from './replier.js';
 import { factsOf, type Reporter } from './reporter.js';
@@ -41,7 +42,7 @@ export class RpcDispatcher {
   }
 
   /** Resolves when the handler is done and the broker has the answer. */
-  async handle(occasion: Occasion, body: MessageBody, handler: Handler): Promise<void> {
+  async handle(occasion: Occasion, body: MessageBody, handler: Handler): Promise<Settlement> {
     const { delivery, call } = occasion;
     const { memory, queue } = this.#options;
     const met = await memory?.meet(queue, delivery, call.remainingMs);
@@ -54,15 +55,15 @@ export class RpcDispatcher {
         memory?.ended(remembered, undefined);
       }
     }
-    this.#options.reporter.event({
-      kind: 'call.repeated',
-      at: this.#options.reporter.at(delivery),
-      message: factsOf(body),
-      handler: handler.label,
-      state: met.kind,
-    });
-    if (met.kind === 'running') await this.#join(occasion, met.call);
-    else if (met.kind === 'answered') await this.#sendWanted(occasion, met.answer);
+    this.#repeatedCall(occasion, body, { handler, state: met.kind });
+    if (met.kind === 'answered') {
+      const isDelivered = await this.#sendWanted(occasion, met.answer);
+      memory?.ended(met.run, { answer: met.answer, isDelivered });
+    } else if (met.kind === 'running' && !(await this.#join(occasion, met.call))) {
+      // There was no answer after all: its turn.
+      return this.handle(occasion, body, handler);
+    }
+    return 'ack';
   }
 
   async refuseUnhandled(delivery: Delivery, body: MessageBody): Promise<void> {
@@ -83,16 +84,20 @@ export class RpcDispatcher {
     return answer;
   }
 
-  /** The answer to the first request reaches the second's caller too, where both have the same address. */
-  async #join(occasion: Occasion, call: RunningCall): Promise<void> {
+  /**
+   * The answer to the first request reaches the second's caller too, where both have the same address. False: the first
+   * run ended without one.
+   */
+  async #join(occasion: Occasion, call: RunningCall): Promise<boolean> {
     const sent = await call.answered;
-    if (sent === undefined) return;
+    if (sent === undefined) return false;
     const { replyTo, correlationId } = occasion.delivery.properties;
     const isSame = replyTo === call.replyTo && correlationId === call.correlationId;
     if (!isSame || !sent.isDelivered) await this.#sendWanted(occasion, sent.answer);
+    return true;
   }
 
-  async #filterAndRun(run: Run): Promise<void> {
+  async #filterAndRun(run: Run): Promise<Settlement> {
     const { occasion, body, handler, remembered } = run;
     const { delivery } = occasion;
     const filtered = await filterBody(body, handler.filters);
@@ -101,10 +106,11 @@ export class RpcDispatcher {
     this.#options.reporter.failure('message.filtered', failure);
     const answer = await this.refuse(delivery, MessageResultException.from(filtered.refusal));
     this.#options.memory?.ended(remembered, answer && { answer, isDelivered: true });
+    return 'ack';
   }
 
   /** The first answer counts, whether it comes through the reply function or as the handler's result. */
-  async #run(run: Run): Promise<void> {
+  async #run(run: Run): Promise<Settlement> {
     const { occasion, body, handler } = run;
     let answered: Promise<void> | undefined;
     const reply: ReplyFunction = (result) => {
@@ -116,14 +122,31 @@ export class RpcDispatcher {
       if (answered === undefined || value !== undefined)
         reply(handler.repliesItself && value === undefined ? noReply(handler) : value);
     } catch (error) {
-      const { delivery, call } = occasion;
-      const gaveUp = call.isReaction(error);
-      const kind = gaveUp ? 'handler.aborted' : 'handler.failed';
-      this.#options.reporter.failure(kind, { delivery, body, handler, error });
-      // After an answer there is nobody left to tell. One that gave up has not decided anything: a repeated call runs again.
-      answered ??= this.#answer(run, this.#options.toFailure(error), !gaveUp);
+      const gaveUp = this.#failed(run, error);
+      // After an answer there is nobody left to tell.
+      if (answered === undefined && gaveUp) return settlementOfGivenUp(occasion);
+      answered ??= this.#answer(run, this.#options.toFailure(error));
     }
     await answered;
+    return 'ack';
+  }
+
+  /** True: it did as its signal said, and has decided nothing. */
+  #failed({ occasion: { delivery, call }, body, handler }: Run, error: unknown): boolean {
+    const gaveUp = call.isReaction(error);
+    const kind = gaveUp ? 'handler.aborted' : 'handler.failed';
+    this.#options.reporter.failure(kind, { delivery, body, handler, error });
+    return gaveUp;
+  }
+
+  #repeatedCall(
+    { delivery }: Occasion,
+    body: MessageBody,
+    { handler, state }: { readonly handler: Handler; readonly state: 'running' | 'answered' | 'elsewhere' },
+  ): void {
+    const { reporter } = this.#options;
+    const [at, message] = [reporter.at(delivery), factsOf(body)];
+    reporter.event({ kind: 'call.repeated', at, message, handler: handler.label, state });
   }
 
   #repeated({ occasion, body, handler }: Run): void {
@@ -132,11 +155,11 @@ export class RpcDispatcher {
     reporter.event({ kind: 'reply.repeated', at, message: factsOf(body), handler: handler.label });
   }
 
-  async #answer({ occasion, remembered }: Run, result: AnyResult, isFinal = true): Promise<void> {
+  async #answer({ occasion, remembered }: Run, result: AnyResult): Promise<void> {
     const { memory } = this.#options;
     const answer = this.#encode(occasion.delivery, result);
     // At once: a repeated call may come while this answer is on its way. The reply does not wait for the store.
-    const stored = isFinal ? memory?.answered(remembered, answer) : undefined;
+    const stored = memory?.answered(remembered, answer);
     const isDelivered = await this.#sendWanted(occasion, answer);
     memory?.ended(remembered, { answer, isDelivered });
     await stored;
@@ -170,6 +193,9 @@ export class RpcDispatcher {
     }
   }
 }
+
+/** Where the deadline has passed nobody waits; a lost connection may come back, and somebody still wait for an answer. */
+const settlementOfGivenUp = ({ call }: Occasion): Settlement => (call.isAbandoned ? 'ack' : 'requeue');
 
 const noReply = ({ label }: Handler): MessageResultException =>
   new MessageResultException(

@@ -20,9 +20,15 @@ const isPacketOf = (failure: unknown, raw: unknown): boolean => {
   );
 };
 
+/** Objects that an exception filter gave in place of an error; data, so that they can not tell it themselves. */
+const givenByFilters = new WeakSet<object>();
+
 /** The error as it was thrown, where Nest has put its own in its place; otherwise what Nest or a filter made of it. */
-export const originalError = (failure: unknown, { error }: ErrorSlot): unknown =>
-  error !== undefined && (isNestUnknown(failure) || isPacketOf(failure, error.raw)) ? error.raw : failure;
+export const originalError = (failure: unknown, { error }: ErrorSlot): unknown => {
+  if (error !== undefined && (isNestUnknown(failure) || isPacketOf(failure, error.raw))) return error.raw;
+  if (isRecord(failure)) givenByFilters.add(failure);
+  return failure;
+};
 
 /**
  * What the caller of a failed rpc handler is told. `HttpException`, `RpcException` and what an exception filter returned are
@@ -33,7 +39,8 @@ export const toFailure = (failure: unknown): MessageResultError | MessageResultE
   if (failure instanceof HttpException) return new MessageResultError(httpMessage(failure), nameOf(failure));
   if (failure instanceof RpcException)
     return new MessageResultError(messageOf(failure.getError()), nameOf(failure));
-  if (isRecord(failure) && !(failure instanceof Error)) return new MessageResultError(messageOf(failure));
+  if (isRecord(failure) && givenByFilters.has(failure) && !(failure instanceof Error))
+    return new MessageResultError(messageOf(failure));
   return MessageResultException.from(failure);
 };
 
@@ -48,11 +55,13 @@ const httpMessage = (error: HttpException): string => {
   return typeof message === 'string' ? message : error.message;
 };
 
+const withoutStack = (key: string, value: unknown): unknown => (key === 'stack' ? undefined : value);
+
 const messageOf = (error: string | object): string => {
   if (typeof error === 'string') return error;
   if ('message' in error && typeof error.message === 'string') return error.message;
   try {
-    return JSON.stringify(error);
+    return JSON.stringify(error, withoutStack);
   } catch {
     return 'the error can not be shown as JSON';
   }

@@ -46,7 +46,7 @@ describe.each(TEST_BROKERS.filter(({ broker }) => broker === 'RabbitMQ'))('on $b
   it('100,000 calls, a tenth of which time out, leave everything as it was', async () => {
     const queue = uniqueName('leaks');
     const recentCalls = { maxCalls: 1_000 };
-    const { app } = await world.server(queue, Handlers, { prefetch: 1_000, recentCalls });
+    const { app, events } = await world.server(queue, Handlers, { prefetch: 1_000, recentCalls });
     const consumer = app.get(GenericConsumer);
     const caller = await world.caller({ replyQueueIdleMs: 300 });
     const stop = new AbortController();
@@ -71,6 +71,7 @@ describe.each(TEST_BROKERS.filter(({ broker }) => broker === 'RabbitMQ'))('on $b
       };
       await Promise.all(Array.from({ length: CONCURRENCY }, work));
       await atRest();
+      for (const each of [events, caller.events]) each.forget();
     };
 
     // What is filled once, such as the window of recent calls, is full after a fifth.

@@ -29,6 +29,11 @@ export class Events {
     return this.#inbox(kind) as unknown as Inbox<EventOf<K>>;
   }
 
+  /** For long tests: what has been told so far would look like a leak. */
+  forget(): void {
+    this.#byKind.clear();
+  }
+
   #inbox(kind: Kind): Inbox<PostageEvent> {
     const inbox = this.#byKind.get(kind) ?? new Inbox<PostageEvent>();
     this.#byKind.set(kind, inbox);

@@ -113,6 +113,12 @@ class AmqpLink implements Link {
     });
   }
 
+  /** As client and broker have agreed; amqplib has no public way to tell. */
+  get maxChannels(): number | undefined {
+    const { channelMax } = this.#model.connection as unknown as { channelMax?: unknown };
+    return typeof channelMax === 'number' && channelMax > 0 ? channelMax : undefined;
+  }
+
   async openChannel(): Promise<ChannelPort> {
     try {
       return new AmqpChannel(await this.#model.createConfirmChannel());

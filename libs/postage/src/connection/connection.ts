@@ -53,6 +53,8 @@ export class PostageConnection {
     this.publishing.preset(declarations);
     this.consuming.preset(this.consumingDeclarations);
     this.#publisher = new Publisher(this.publishing, declarations);
+    // First of all: a connection has only so many channels, and reply addresses may want all that are left.
+    this.publishing.preset(this.#publisher);
   }
 
   get snapshot(): ConnectionSnapshot {

@@ -26,6 +26,8 @@ export interface ConnectRequest {
 export interface Link {
   /** Where it leads, without credentials: for logs. */
   readonly address: string;
+  /** How many channels it can have, where the broker has told; undefined: nobody knows. */
+  readonly maxChannels?: number | undefined;
   openChannel(): Promise<ChannelPort>;
   /** Called once when the link is gone; the error is undefined when we closed it. */
   onClosed(listener: (error: Error | undefined) => void): void;

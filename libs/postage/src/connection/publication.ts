@@ -13,6 +13,8 @@ export interface PublishRequest {
   readonly signal?: AbortSignal | undefined;
   /** Asked before the message leaves: false when nobody cares any more, and it fails as ABORTED. @default always true */
   readonly isWanted?: (() => boolean) | undefined;
+  /** Told when it has left. */
+  readonly onSent?: (() => void) | undefined;
 }
 
 /** One publish on its way: settles exactly once, and its timer and listener go with it. */

@@ -16,7 +16,6 @@ export class Publisher implements Attachment {
   readonly #line: Publication[] = [];
   /** Sent and unconfirmed, by message id: to find what a returned message belongs to. */
   readonly #unconfirmed = new Map<string, Publication>();
-  #attached: Promise<void> | undefined;
   #channel: ChannelPort | undefined;
   #full = false;
   #pumping = false;
@@ -86,6 +85,7 @@ export class Publisher implements Attachment {
     const { message } = publication.request;
     const { messageId } = message.properties;
     publication.sent = true;
+    publication.request.onSent?.();
     // Before publishing: a return may arrive before anything else does.
     if (messageId !== undefined) this.#unconfirmed.set(messageId, publication);
     const onConfirm: ConfirmListener = (failure) => {
@@ -159,7 +159,7 @@ export class Publisher implements Attachment {
   /** Connects and declares; false when only an event (a new channel, room in the buffer) can help. */
   async #prepare(publication: Publication): Promise<boolean> {
     try {
-      await this.#attach();
+      await this.#supervisor.ready();
       if (!this.#channel || this.#full) return false;
       await this.#declarations.ensure(publication.request.topology);
       return true;
@@ -169,17 +169,6 @@ export class Publisher implements Attachment {
       publication.failWith(error);
       return true;
     }
-  }
-
-  async #attach(): Promise<void> {
-    this.#attached ??= this.#supervisor.attach(this);
-    try {
-      await this.#attached;
-    } catch (error) {
-      this.#attached = undefined;
-      throw error;
-    }
-    await this.#supervisor.ready();
   }
 
   readonly #whyWaiting = (): unknown => {

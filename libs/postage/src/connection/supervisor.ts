@@ -33,10 +33,7 @@ export class Supervisor {
   readonly #reattaching = new Map<Attachment, Link>();
   readonly #listeners = new Set<(state: ConnectionState) => void>();
   readonly #stop = new AbortController();
-  /**
-   * A connection may be opened because a handler, or a request of a web server, sends something. What comes over it later
-   * has nothing to do with that: it must not carry its `AsyncLocalStorage`.
-   */
+  /** Whoever happens to open the connection has nothing to do with what comes over it: no `AsyncLocalStorage` goes along. */
   readonly #origin = new AsyncResource('PostageConnection');
   #state: ConnectionState = { kind: 'idle' };
   #link: Link | undefined;
@@ -204,6 +201,8 @@ export class Supervisor {
       while (this.#attachments.missing()) await this.#restoreOrDie(link, death.promise);
       this.#throwIfClosed();
     } catch (error) {
+      // Those that have been restored must not go on using it.
+      this.#attachments.lost(asError(error));
       await link.close();
       throw error;
     }

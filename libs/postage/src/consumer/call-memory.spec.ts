@@ -1,11 +1,12 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { deferred } from '../connection/deferred.js';
 import type { Delivery, MessageProperties } from '../connection/port.js';
-import { CallMemory } from './call-memory.js';
+import { CallMemory, type FirstOrNot } from './call-memory.js';
 import type { CallAnswer, CallClaim, CallStore } from './call-store.js';
-import { RecentCalls } from './recent-calls.js';
+import { RecentCalls, type RunningCall } from './recent-calls.js';
 
 const MAX_AGE_MS = 1_000;
+const STORE_TIMEOUT_MS = 200;
 
 const request = (properties: MessageProperties = {}, redelivered = false): Delivery => ({
   deliveryTag: 1,
@@ -29,11 +30,19 @@ const memoryWith = (store?: CallStore) => {
   const memory = new CallMemory({
     recent,
     store,
+    storeTimeoutMs: STORE_TIMEOUT_MS,
     maxAgeMs: MAX_AGE_MS,
     onStoreError: (error) => errors.push(error),
   });
   return { memory, errors };
 };
+
+/** How the call is remembered that is to be handled. */
+const runOf = (met: FirstOrNot): RunningCall => {
+  if (met.kind !== 'first' || !met.run) throw new Error(`is not to be handled and remembered: ${met.kind}`);
+  return met.run;
+};
+const FIRST = { kind: 'first', run: { callId: 'q\nm1', replyTo: 'replies', correlationId: 'm1' } };
 
 /** A store that claims as it is told, and what it was asked. */
 const storeThat = (claim: CallStore['claim'], answered: CallStore['answered'] = () => undefined) => {
@@ -51,17 +60,22 @@ const storeThat = (claim: CallStore['claim'], answered: CallStore['answered'] = 
   return { store, asked };
 };
 
+afterEach(() => {
+  vi.useRealTimers();
+});
+
 describe('CallMemory', () => {
   it('takes a call for the first, then for a running one, then for an answered one', async () => {
     const { memory, errors } = memoryWith();
     const first = await memory.meet('q', request(), undefined);
-    expect(first).toEqual({ kind: 'first', callId: 'q\nm1' });
+    expect(first).toMatchObject(FIRST);
+    const run = runOf(first);
     const again = await memory.meet('q', request(), undefined);
-    expect(again).toMatchObject({ kind: 'running', call: { replyTo: 'replies', correlationId: 'm1' } });
+    expect(again).toEqual({ kind: 'running', call: run });
     const answer = answerOf('!');
-    await memory.answered('q\nm1', answer);
+    await memory.answered(run, answer);
     const sent = { answer, isDelivered: true };
-    memory.ended('q\nm1', sent);
+    memory.ended(run, sent);
     expect(again.kind === 'running' && (await again.call.answered)).toBe(sent);
     expect(await memory.meet('q', request(), undefined)).toEqual({ kind: 'answered', answer });
     expect([memory.size, errors]).toEqual([1, []]);
@@ -99,7 +113,7 @@ describe('CallMemory', () => {
     const { memory } = memoryWith(store);
     for (let count = 0; count < 3; count += 1) {
       const met = await memory.meet('q', request(properties), undefined);
-      expect(met).toEqual({ kind: 'first', callId: undefined });
+      expect(met).toEqual({ kind: 'first', run: undefined });
       await memory.answered(undefined, answerOf('!'));
       memory.ended(undefined, undefined);
     }
@@ -108,9 +122,23 @@ describe('CallMemory', () => {
 
   it('lets a call run again that came to nothing', async () => {
     const { memory } = memoryWith();
-    await memory.meet('q', request(), undefined);
-    memory.ended('q\nm1', undefined);
-    expect(await memory.meet('q', request(), undefined)).toMatchObject({ kind: 'first' });
+    const first = await memory.meet('q', request(), undefined);
+    memory.ended(runOf(first), undefined);
+    const second = await memory.meet('q', request(), undefined);
+    expect(runOf(second)).not.toBe(runOf(first));
+    // The first run is over for good, whoever ends it once more.
+    memory.ended(runOf(first), undefined);
+    expect(await memory.meet('q', request(), undefined)).toEqual({ kind: 'running', call: runOf(second) });
+  });
+
+  it('forgets what was answered when nothing comes any more', async () => {
+    const { memory } = memoryWith();
+    const run = runOf(await memory.meet('q', request(), undefined));
+    await memory.answered(run, answerOf('!'));
+    memory.ended(run, undefined);
+    expect(memory.size).toBe(1);
+    memory.clear();
+    expect(memory.size).toBe(0);
   });
 });
 
@@ -118,7 +146,7 @@ describe('CallMemory, with a store', () => {
   it('claims a call that it does not know, for as long as the caller waits', async () => {
     const { store, asked } = storeThat(() => ({ kind: 'claimed' }));
     const { memory } = memoryWith(store);
-    expect(await memory.meet('q', request(), 250.2)).toEqual({ kind: 'first', callId: 'q\nm1' });
+    expect(await memory.meet('q', request(), 250.2)).toMatchObject(FIRST);
     expect(await memory.meet('q', request({ messageId: 'm2' }), undefined)).toMatchObject({ kind: 'first' });
     expect(asked).toEqual([
       ['claim', 'q\nm1', 251],
@@ -130,15 +158,25 @@ describe('CallMemory, with a store', () => {
     const { store, asked } = storeThat(() => ({ kind: 'claimed' }));
     const { memory } = memoryWith(store);
     const answer = answerOf('!');
+    const run = runOf(await memory.meet('q', request(), undefined));
     await memory.meet('q', request(), undefined);
-    await memory.meet('q', request(), undefined);
-    await memory.answered('q\nm1', answer);
-    memory.ended('q\nm1', { answer, isDelivered: true });
+    await memory.answered(run, answer);
+    memory.ended(run, { answer, isDelivered: true });
     await memory.meet('q', request(), undefined);
     expect(asked).toEqual([
       ['claim', 'q\nm1', MAX_AGE_MS],
       ['answered', 'q\nm1', answer, MAX_AGE_MS],
     ]);
+  });
+
+  it('gives the store of an answer what it is for, and nothing beside', async () => {
+    const { store, asked } = storeThat(() => ({ kind: 'claimed' }));
+    const { memory } = memoryWith(store);
+    const run = runOf(await memory.meet('q', request(), undefined));
+    const answer: CallAnswer = { ...answerOf('no'), errorName: 'NotFound' };
+    // As the replier has it: with the decoded body, which the store would have to write down.
+    await memory.answered(run, Object.assign({ body: 'decoded' }, answer));
+    expect(asked[1]).toStrictEqual(['answered', 'q\nm1', answer, MAX_AGE_MS]);
   });
 
   it('leaves a call alone that another process handles, and remembers nothing of it', async () => {
@@ -154,7 +192,7 @@ describe('CallMemory, with a store', () => {
   it('takes over a call that the broker delivers again: whoever had it did not finish', async () => {
     const { memory } = memoryWith(storeThat(() => Promise.resolve({ kind: 'running' } as const)).store);
     const met = await memory.meet('q', request({}, true), undefined);
-    expect(met).toEqual({ kind: 'first', callId: 'q\nm1' });
+    expect(met).toMatchObject(FIRST);
     expect(await memory.meet('q', request(), undefined)).toMatchObject({ kind: 'running' });
   });
 
@@ -162,7 +200,11 @@ describe('CallMemory, with a store', () => {
     const answer = answerOf('from elsewhere');
     const { store, asked } = storeThat(() => ({ kind: 'answered', answer }));
     const { memory } = memoryWith(store);
-    expect(await memory.meet('q', request({}, true), undefined)).toEqual({ kind: 'answered', answer });
+    const met = await memory.meet('q', request({}, true), undefined);
+    expect(met).toMatchObject({ kind: 'answered', answer });
+    // Until it is sent, others wait for that.
+    expect(await memory.meet('q', request(), undefined)).toMatchObject({ kind: 'running' });
+    memory.ended(met.kind === 'answered' ? met.run : undefined, { answer, isDelivered: true });
     expect(await memory.meet('q', request(), undefined)).toEqual({ kind: 'answered', answer });
     expect([asked.length, memory.size]).toEqual([1, 1]);
   });
@@ -170,11 +212,7 @@ describe('CallMemory, with a store', () => {
   it.for<[string, CallClaim, unknown]>([
     ['is claimed', { kind: 'claimed' }, 'still waits'],
     ['runs elsewhere', { kind: 'running' }, undefined],
-    [
-      'was answered elsewhere',
-      { kind: 'answered', answer: answerOf('!') },
-      { answer: answerOf('!'), isDelivered: false },
-    ],
+    ['was answered elsewhere', { kind: 'answered', answer: answerOf('!') }, 'still waits'],
   ])('lets the same call wait that comes while the store is asked, until it %s', async ([, claim, sent]) => {
     const asking = deferred<CallClaim>();
     const { store, asked } = storeThat(() => asking.promise);
@@ -188,6 +226,20 @@ describe('CallMemory, with a store', () => {
     expect(await Promise.race([second.call.answered, later])).toEqual(sent);
     expect(asked.length).toBe(1);
   });
+
+  it.for([true, false])(
+    'tells those who wait for an answer from elsewhere whether it was delivered (%s)',
+    async (isDelivered) => {
+      const answer = answerOf('!');
+      const { memory } = memoryWith(storeThat(() => Promise.resolve({ kind: 'answered', answer })).store);
+      const first = memory.meet('q', request(), undefined);
+      const second = await memory.meet('q', request(), undefined);
+      if (second.kind !== 'running') throw new Error('did not wait');
+      const met = await first;
+      memory.ended(met.kind === 'answered' ? met.run : undefined, { answer, isDelivered });
+      expect(await second.call.answered).toEqual({ answer, isDelivered });
+    },
+  );
 });
 
 describe('CallMemory, with a store that fails', () => {
@@ -202,10 +254,24 @@ describe('CallMemory, with a store that fails', () => {
     ['rejects', rejecting],
   ] as const)('handles a call where the claim %s, and reports it', async ([, claim]) => {
     const { memory, errors } = memoryWith(storeThat(claim).store);
-    expect(await memory.meet('q', request(), undefined)).toEqual({ kind: 'first', callId: 'q\nm1' });
+    expect(await memory.meet('q', request(), undefined)).toMatchObject(FIRST);
     expect(errors).toEqual([broken]);
     // This process knows it again all the same.
     expect(await memory.meet('q', request(), undefined)).toMatchObject({ kind: 'running' });
+  });
+
+  it.for<[string, unknown]>([
+    ['nothing', undefined],
+    ['no kind', {}],
+    ['an unknown kind', { kind: 'done', answer: answerOf('!') }],
+    ['no answer', { kind: 'answered' }],
+    ['text for bytes', { kind: 'answered', answer: { content: '!', contentType: 'text/plain' } }],
+    ['an answer without its type', { kind: 'answered', answer: { content: Buffer.from('!') } }],
+  ])('handles a call where the claim is none, but %s, and reports it', async ([, claim]) => {
+    // What another process, or another version of it, has written.
+    const { memory, errors } = memoryWith(storeThat(() => Promise.resolve(claim as CallClaim)).store);
+    expect(await memory.meet('q', request(), undefined)).toMatchObject(FIRST);
+    expect(errors).toEqual([expect.any(TypeError)]);
   });
 
   it.for([
@@ -213,10 +279,10 @@ describe('CallMemory, with a store that fails', () => {
     ['rejects', rejecting],
   ] as const)('keeps an answer itself where the store %s, and reports it', async ([, answered]) => {
     const { memory, errors } = memoryWith(storeThat(() => ({ kind: 'claimed' }), answered).store);
-    await memory.meet('q', request(), undefined);
+    const run = runOf(await memory.meet('q', request(), undefined));
     const answer = answerOf('!');
-    await memory.answered('q\nm1', answer);
-    memory.ended('q\nm1', undefined);
+    await memory.answered(run, answer);
+    memory.ended(run, undefined);
     expect(errors).toEqual([broken]);
     expect(await memory.meet('q', request(), undefined)).toEqual({ kind: 'answered', answer });
   });
@@ -229,12 +295,47 @@ describe('CallMemory, with a store that fails', () => {
         () => storing.promise,
       ).store,
     );
-    await memory.meet('q', request(), undefined);
+    const run = runOf(await memory.meet('q', request(), undefined));
     const answer = answerOf('!');
-    const stored = memory.answered('q\nm1', answer);
-    memory.ended('q\nm1', { answer, isDelivered: true });
+    const stored = memory.answered(run, answer);
+    memory.ended(run, { answer, isDelivered: true });
     expect(await memory.meet('q', request(), undefined)).toEqual({ kind: 'answered', answer });
     storing.resolve();
     await stored;
+  });
+});
+
+describe('CallMemory, with a store that never answers', () => {
+  const never = (): Promise<never> => new Promise(() => undefined);
+  const late = expect.objectContaining({ message: 'it did not answer within 200 ms' }) as Error;
+
+  it('handles a call when the claim has taken too long, and reports it', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { memory, errors } = memoryWith(storeThat(never).store);
+    let met: FirstOrNot | undefined;
+    const meeting = Promise.resolve(memory.meet('q', request(), undefined)).then((result) => (met = result));
+    await vi.advanceTimersByTimeAsync(STORE_TIMEOUT_MS - 1);
+    expect([met, errors]).toEqual([undefined, []]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await meeting).toMatchObject(FIRST);
+    expect([errors, vi.getTimerCount()]).toEqual([[late], 0]);
+  });
+
+  it('goes on when an answer takes too long to be stored, and reports it', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { memory, errors } = memoryWith(storeThat(() => ({ kind: 'claimed' }), never).store);
+    const run = runOf(await memory.meet('q', request(), undefined));
+    const stored = memory.answered(run, answerOf('!'));
+    await vi.advanceTimersByTimeAsync(STORE_TIMEOUT_MS);
+    await stored;
+    expect(errors).toEqual([late]);
+  });
+
+  it('leaves no timer where the store answers, or fails', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    for (const claim of [() => ({ kind: 'claimed' }) as const, () => Promise.reject(new Error('down'))]) {
+      await memoryWith(storeThat(claim).store).memory.meet('q', request(), undefined);
+      expect(vi.getTimerCount()).toBe(0);
+    }
   });
 });

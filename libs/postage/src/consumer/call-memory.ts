@@ -1,6 +1,6 @@
 import { CALL_HEADERS } from '../connection/call-headers.js';
 import type { Delivery } from '../connection/port.js';
-import type { CallAnswer, CallClaim } from './call-store.js';
+import type { CallAnswer, CallClaim, CallStore } from './call-store.js';
 import type { RecentCalls, RunningCall, SentAnswer } from './recent-calls.js';
 import type { RecentCallsSettings } from './recent-calls-options.js';
 
@@ -35,7 +35,7 @@ export class CallMemory {
   }
 
   /** Asked once for each delivery, before its handler runs. */
-  async meet(queue: string, delivery: Delivery, remainingMs: number | undefined): Promise<FirstOrNot> {
+  meet(queue: string, delivery: Delivery, remainingMs: number | undefined): FirstOrNot | Promise<FirstOrNot> {
     const callId = callIdOf(queue, delivery);
     if (callId === undefined) return { kind: 'first', run: undefined };
     const { recent } = this.#options;
@@ -44,16 +44,12 @@ export class CallMemory {
     const { replyTo, correlationId } = delivery.properties;
     // Before the store is asked: the same call may come once more meanwhile.
     const run = recent.begin({ callId, replyTo, correlationId });
-    return this.#claim(run, delivery, remainingMs);
+    const { store } = this.#options;
+    return store === undefined ? { kind: 'first', run } : this.#claim(store, { run, delivery, remainingMs });
   }
 
-  async #claim(
-    run: RunningCall,
-    { redelivered }: Delivery,
-    remainingMs: number | undefined,
-  ): Promise<FirstOrNot> {
-    const { store, recent, maxAgeMs } = this.#options;
-    if (store === undefined) return { kind: 'first', run };
+  async #claim(store: CallStore, { run, delivery, remainingMs }: Claimed): Promise<FirstOrNot> {
+    const { recent, maxAgeMs } = this.#options;
     const leaseMs = Math.ceil(remainingMs ?? maxAgeMs);
     const claim = await this.#ask(async () => checkClaim(await store.claim(run.callId, leaseMs)));
     if (claim?.kind === 'answered') {
@@ -61,19 +57,20 @@ export class CallMemory {
       return { ...claim, run };
     }
     // A redelivered message is one that whoever had it did not finish: the broker says so.
-    if (claim?.kind !== 'running' || redelivered) return { kind: 'first', run };
+    if (claim?.kind !== 'running' || delivery.redelivered) return { kind: 'first', run };
     recent.end(run, undefined);
     return { kind: 'elsewhere' };
   }
 
   /** The answer is decided: whoever repeats the call from now on gets it again. Resolves when the store has it. */
-  async answered(run: RunningCall | undefined, answer: CallAnswer): Promise<void> {
-    if (run === undefined) return;
+  answered(run: RunningCall | undefined, answer: CallAnswer): Promise<void> | undefined {
+    if (run === undefined) return undefined;
     const { store, recent, maxAgeMs } = this.#options;
     recent.answer(run, answer);
     const { content, contentType, errorName } = answer;
-    if (store)
-      await this.#ask(() => store.answered(run.callId, { content, contentType, errorName }, maxAgeMs));
+    return (
+      store && this.#ask(() => store.answered(run.callId, { content, contentType, errorName }, maxAgeMs))
+    );
   }
 
   ended(run: RunningCall | undefined, sent: SentAnswer | undefined): void {
@@ -102,6 +99,12 @@ export class CallMemory {
       clearTimeout(timer);
     }
   }
+}
+
+interface Claimed {
+  readonly run: RunningCall;
+  readonly delivery: Delivery;
+  readonly remainingMs: number | undefined;
 }
 
 /** A store is somebody else's code, and often somebody else's data. */

@@ -11,7 +11,10 @@ const CONNECTING: ConnectionState = { kind: 'connecting', attempt: 1 };
 class Publishing {
   readonly listeners = new Set<(state: ConnectionState) => void>();
 
-  constructor(public state: ConnectionState = READY) {}
+  constructor(
+    public state: ConnectionState,
+    public wasReady: boolean,
+  ) {}
 
   onState(listener: (state: ConnectionState) => void): () => void {
     this.listeners.add(listener);
@@ -20,18 +23,20 @@ class Publishing {
 
   become(state: ConnectionState): void {
     this.state = state;
+    if (state.kind === 'ready') this.wasReady = true;
     for (const listener of this.listeners) listener(state);
   }
 }
 
-const callWith = ({ remainingMs, isRpc = true, state = READY }: Partial<Setting> = {}) => {
-  const publishing = new Publishing(state);
+const callWith = ({ remainingMs, isRpc = true, state = READY, wasReady = true }: Partial<Setting> = {}) => {
+  const publishing = new Publishing(state, wasReady);
   return { publishing, call: new CallSignal({ remainingMs, publishing, isRpc }) };
 };
 interface Setting {
   readonly remainingMs: number | undefined;
   readonly isRpc: boolean;
   readonly state: ConnectionState;
+  readonly wasReady: boolean;
 }
 
 const codeOf = ({ aborted, reason }: AbortSignal): unknown =>
@@ -123,11 +128,15 @@ describe('CallSignal, by the deadline of the call', () => {
     expect(codeOf(signal)).toBe('CALL_ABANDONED');
   });
 
-  it('does not fire at once for a caller that waits for months', () => {
-    const { call } = callWith({ remainingMs: 2 ** 40 });
+  it('fires for a caller that waits for months, but not before they are over', () => {
+    const { call } = callWith({ remainingMs: 2 ** 32 });
     const { signal } = call;
     pass(1_000_000);
     expect(codeOf(signal)).toBe('not aborted');
+    pass(2 ** 32 - 1_000_001);
+    expect(codeOf(signal)).toBe('not aborted');
+    pass(1);
+    expect(codeOf(signal)).toBe('CALL_ABANDONED');
   });
 });
 
@@ -206,7 +215,7 @@ describe('CallSignal, by the connection that the answer goes out on', () => {
   });
 
   it('has lost nothing while that opens for the first time', () => {
-    const { call, publishing } = callWith({ state: { kind: 'idle' } });
+    const { call, publishing } = callWith({ state: { kind: 'idle' }, wasReady: false });
     const { signal } = call;
     publishing.become(CONNECTING);
     publishing.become(READY);
@@ -215,9 +224,22 @@ describe('CallSignal, by the connection that the answer goes out on', () => {
     expect(codeOf(signal)).toBe('CONNECTION_LOST');
   });
 
-  it.each([WAITING, FAILED])('has aborted from the start where that is $kind', (state) => {
-    expect(codeOf(callWith({ state }).call.signal)).toBe('CONNECTION_LOST');
-  });
+  it.each([WAITING, CONNECTING, FAILED])(
+    'has aborted from the start where that was ready and is $kind',
+    (state) => {
+      expect(codeOf(callWith({ state }).call.signal)).toBe('CONNECTION_LOST');
+    },
+  );
+
+  it.each([WAITING, CONNECTING, FAILED])(
+    'misses no connection that was never ready and is $kind',
+    (state) => {
+      const { call, publishing } = callWith({ state, wasReady: false });
+      expect(codeOf(call.signal)).toBe('not aborted');
+      for (const next of [CONNECTING, WAITING, FAILED]) publishing.become(next);
+      expect(codeOf(call.signal)).toBe('not aborted');
+    },
+  );
 
   it('does not trouble messages: nobody waits for an answer', () => {
     const { call, publishing } = callWith({ isRpc: false });

@@ -5,13 +5,20 @@ import { resolveRecentCalls } from './recent-calls-options.js';
 const claim: CallStore['claim'] = () => ({ kind: 'claimed' });
 const answered: CallStore['answered'] = () => undefined;
 const store: CallStore = { claim, answered };
-const DEFAULTS = { maxCalls: 10_000, maxAgeMs: 300_000, maxBytes: 33_554_432, store: undefined };
+const DEFAULTS = {
+  maxCalls: 10_000,
+  maxAgeMs: 300_000,
+  maxBytes: 33_554_432,
+  store: undefined,
+  storeTimeoutMs: 1_000,
+};
 
 describe('resolveRecentCalls', () => {
   it('takes the documented defaults for what is left out', () => {
     expect(resolveRecentCalls(undefined)).toEqual(DEFAULTS);
     expect(resolveRecentCalls({})).toEqual(DEFAULTS);
-    const undefineds = { maxCalls: undefined, maxAgeMs: undefined, maxBytes: undefined, store: undefined };
+    const names = ['maxCalls', 'maxAgeMs', 'maxBytes', 'store', 'storeTimeoutMs'];
+    const undefineds = Object.fromEntries(names.map((name) => [name, undefined]));
     expect(resolveRecentCalls(undefineds)).toEqual(DEFAULTS);
   });
 
@@ -20,6 +27,7 @@ describe('resolveRecentCalls', () => {
     expect(resolveRecentCalls({ maxAgeMs: 2 })).toEqual({ ...DEFAULTS, maxAgeMs: 2 });
     expect(resolveRecentCalls({ maxBytes: 3 })).toEqual({ ...DEFAULTS, maxBytes: 3 });
     expect(resolveRecentCalls({ store })).toEqual({ ...DEFAULTS, store });
+    expect(resolveRecentCalls({ storeTimeoutMs: 4 })).toEqual({ ...DEFAULTS, storeTimeoutMs: 4 });
   });
 
   it('takes the store itself, with whatever it needs', () => {
@@ -46,6 +54,10 @@ describe('resolveRecentCalls', () => {
     [{ maxAgeMs: Infinity }, 'recentCalls.maxAgeMs'],
     [{ maxBytes: NaN }, 'recentCalls.maxBytes'],
     [{ maxBytes: 0 }, 'recentCalls.maxBytes'],
+    [{ storeTimeoutMs: 0 }, 'recentCalls.storeTimeoutMs'],
+    [{ storeTimeoutMs: Infinity }, 'recentCalls.storeTimeoutMs'],
+    [{ store: null }, 'recentCalls.store'],
+    [{ store: 'redis' }, 'recentCalls.store'],
     [{ store: {} }, 'recentCalls.store'],
     [{ store: { claim } }, 'recentCalls.store'],
     [{ store: { answered } }, 'recentCalls.store'],

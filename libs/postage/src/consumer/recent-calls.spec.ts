@@ -5,7 +5,7 @@ import { RecentCalls, type RecentCallsLimits, type RunningCall } from './recent-
 
 const MUCH: RecentCallsLimits = { maxCalls: 1_000, maxAgeMs: 1_000, maxBytes: 1_000_000 };
 
-const callNamed = (callId: string): Omit<RunningCall, 'answered'> => ({
+const callNamed = (callId: string): Pick<RunningCall, 'callId' | 'replyTo' | 'correlationId'> => ({
   callId,
   replyTo: `${callId} replies`,
   correlationId: callId,
@@ -15,9 +15,9 @@ const answerOf = (bytes: number): CallAnswer => ({ content: Buffer.alloc(bytes),
 /** Handles a call from its beginning to its end. */
 const handle = (recent: RecentCalls, callId: string, bytes = 1): CallAnswer => {
   const answer = answerOf(bytes);
-  recent.begin(callNamed(callId));
-  recent.answer(callId, answer);
-  recent.end(callId, { answer, isDelivered: true });
+  const run = recent.begin(callNamed(callId));
+  recent.answer(run, answer);
+  recent.end(run, { answer, isDelivered: true });
   return answer;
 };
 
@@ -29,7 +29,7 @@ const known = (recent: RecentCalls, ...callIds: readonly string[]): unknown[] =>
   });
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['performance'] });
+  vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] });
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -41,21 +41,21 @@ describe('RecentCalls', () => {
   it('knows a call while it runs: where its answer goes, and when there is one', async () => {
     const recent = new RecentCalls(MUCH);
     expect(recent.find('a')).toBeUndefined();
-    recent.begin(callNamed('a'));
+    const run = recent.begin(callNamed('a'));
     const found = recent.find('a');
     if (found?.kind !== 'running') throw new Error('does not run');
     expect(found.call).toMatchObject(callNamed('a'));
     const sent = { answer: answerOf(1), isDelivered: false };
-    recent.end('a', sent);
+    recent.end(run, sent);
     expect(await found.call.answered).toBe(sent);
     expect([recent.find('a'), recent.size]).toEqual([undefined, 0]);
   });
 
   it('tells whoever waits for a run that has come to nothing', async () => {
     const recent = new RecentCalls(MUCH);
-    recent.begin(callNamed('a'));
+    const run = recent.begin(callNamed('a'));
     const found = recent.find('a');
-    recent.end('a', undefined);
+    recent.end(run, undefined);
     expect(found?.kind === 'running' && (await found.call.answered)).toBeUndefined();
     expect(known(recent, 'a')).toEqual([undefined]);
   });
@@ -69,21 +69,48 @@ describe('RecentCalls', () => {
   it('takes a call for a running one until its answer is sent', () => {
     const recent = new RecentCalls(MUCH);
     const answer = answerOf(1);
-    recent.begin(callNamed('a'));
-    recent.answer('a', answer);
+    const run = recent.begin(callNamed('a'));
+    recent.answer(run, answer);
     expect(known(recent, 'a')).toEqual(['running']);
-    recent.end('a', undefined);
+    recent.end(run, undefined);
     expect(known(recent, 'a')).toEqual([answer]);
   });
 
-  it('minds nothing that is told of a call that does not run', () => {
+  it('minds no second end of a run, neither for those who wait nor for what is remembered', async () => {
     const recent = new RecentCalls(MUCH);
-    recent.end('a', { answer: answerOf(1), isDelivered: true });
-    recent.answer('a', answerOf(1));
-    const answer = handle(recent, 'b');
-    recent.end('b', undefined);
-    recent.answer('b', answerOf(2));
-    expect([known(recent, 'a', 'b'), recent.size]).toEqual([[undefined, answer], 1]);
+    const run = recent.begin(callNamed('a'));
+    const answer = answerOf(1);
+    recent.answer(run, answer);
+    const sent = { answer, isDelivered: true };
+    recent.end(run, sent);
+    recent.end(run, undefined);
+    expect(await run.answered).toBe(sent);
+    expect([known(recent, 'a'), recent.size]).toEqual([[answer], 1]);
+  });
+
+  it('leaves a later run of the same call alone when an earlier one is ended once more', async () => {
+    const recent = new RecentCalls(MUCH);
+    const first = recent.begin(callNamed('a'));
+    recent.end(first, undefined);
+    const second = recent.begin(callNamed('a'));
+    recent.end(first, { answer: answerOf(1), isDelivered: true });
+    const found = recent.find('a');
+    expect(found?.kind === 'running' && found.call).toBe(second);
+    const sent = { answer: answerOf(2), isDelivered: true };
+    recent.end(second, sent);
+    expect([await first.answered, await second.answered, recent.size]).toEqual([undefined, sent, 0]);
+  });
+
+  it('keeps of an answer what is needed to send it again, and nothing beside', () => {
+    const recent = new RecentCalls(MUCH);
+    const answers: readonly CallAnswer[] = [answerOf(1), { ...answerOf(2), errorName: 'NotFound' }];
+    for (const [index, answer] of answers.entries()) {
+      const run = recent.begin(callNamed(`${index}`));
+      // A decoded body would weigh more than the bytes that are counted.
+      recent.answer(run, Object.assign({ body: 'decoded' }, answer));
+      recent.end(run, undefined);
+    }
+    expect(known(recent, '0', '1')).toStrictEqual(answers);
   });
 
   it('forgets the oldest answers beyond the number, and no call that runs', () => {
@@ -99,11 +126,11 @@ describe('RecentCalls', () => {
 
   it('goes by the order of the answers, not by that of the calls', () => {
     const recent = new RecentCalls({ ...MUCH, maxCalls: 1 });
-    recent.begin(callNamed('slow'));
+    const slow = recent.begin(callNamed('slow'));
     handle(recent, 'quick');
     const answer = answerOf(1);
-    recent.answer('slow', answer);
-    recent.end('slow', undefined);
+    recent.answer(slow, answer);
+    recent.end(slow, undefined);
     expect(known(recent, 'slow', 'quick')).toEqual([answer, undefined]);
   });
 
@@ -125,13 +152,20 @@ describe('RecentCalls', () => {
     expect(known(recent, 'b')).toEqual([b]);
   });
 
+  it('forgets nothing else for an answer that it can not keep anyway', () => {
+    const recent = new RecentCalls({ ...MUCH, maxBytes: 100 });
+    const [a, b] = [handle(recent, 'a', 10), handle(recent, 'b', 10)];
+    handle(recent, 'huge', 101);
+    expect([known(recent, 'a', 'b', 'huge'), recent.size]).toEqual([[a, b, undefined], 2]);
+  });
+
   it('forgets an answer by its age, counted from the answer', () => {
     const recent = new RecentCalls({ ...MUCH, maxAgeMs: 1_000 });
-    recent.begin(callNamed('a'));
+    const run = recent.begin(callNamed('a'));
     pass(5_000);
     const answer = answerOf(1);
-    recent.answer('a', answer);
-    recent.end('a', undefined);
+    recent.answer(run, answer);
+    recent.end(run, undefined);
     pass(1_000);
     expect(known(recent, 'a')).toEqual([answer]);
     pass(1);
@@ -149,15 +183,59 @@ describe('RecentCalls', () => {
   });
 });
 
+describe('RecentCalls, at rest', () => {
+  it('hold no answers that are too old, also when no further call is answered', () => {
+    const recent = new RecentCalls({ ...MUCH, maxAgeMs: 1_000 });
+    handle(recent, 'a');
+    pass(500);
+    const b = handle(recent, 'b');
+    pass(1_000);
+    expect(known(recent, 'a', 'b')).toEqual([undefined, b]);
+    pass(1_500);
+    expect([recent.size, vi.getTimerCount()]).toEqual([0, 0]);
+    // And begin again with the next one.
+    handle(recent, 'c');
+    pass(2_000);
+    expect([recent.size, vi.getTimerCount()]).toEqual([0, 0]);
+  });
+
+  it('look after the old ones every hour at least, however old they may become', () => {
+    const recent = new RecentCalls({ ...MUCH, maxAgeMs: Number.MAX_SAFE_INTEGER });
+    const a = handle(recent, 'a');
+    pass(3_600_000 - 1);
+    expect(known(recent, 'a')).toEqual([a]);
+    pass(1);
+    // A longer timer than Node's 32 bits can hold would fire again and again.
+    expect([known(recent, 'a'), vi.getTimerCount()]).toEqual([[a], 1]);
+  });
+
+  it('forget what was answered when they are cleared, and leave no timer; what runs goes on', async () => {
+    const recent = new RecentCalls({ ...MUCH, maxBytes: 100 });
+    const run = recent.begin(callNamed('r'));
+    handle(recent, 'a', 100);
+    recent.clear();
+    expect([known(recent, 'r', 'a'), recent.size, vi.getTimerCount()]).toEqual([
+      ['running', undefined],
+      1,
+      0,
+    ]);
+    recent.end(run, undefined);
+    expect(await run.answered).toBeUndefined();
+    // The bytes count from the beginning.
+    const b = handle(recent, 'b', 100);
+    expect(known(recent, 'b')).toEqual([b]);
+  });
+});
+
 type Step =
-  | { readonly kind: 'begin' | 'end'; readonly id: string }
+  | { readonly kind: 'begin' | 'end' | 'end again'; readonly id: string }
   | { readonly kind: 'answer'; readonly id: string; readonly bytes: number }
   | { readonly kind: 'pass'; readonly ms: number };
 
 const IDS = ['a', 'b', 'c', 'd', 'e', 'f'];
 const id = fc.constantFrom(...IDS);
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('begin', 'end'), id }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('begin', 'end', 'end again'), id }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('answer'), id, bytes: fc.nat(50) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('pass'), ms: fc.nat(60) }) },
 );
@@ -169,7 +247,7 @@ const limits: fc.Arbitrary<RecentCallsLimits> = fc.record({
 
 /**
  * What must be known, by a diary of all answers that ever were: an answer is known while it is young enough, and while
- * it and all later ones are within the limits together.
+ * it and all later ones are within the limits together. One that is beyond them for itself never was.
  */
 class Diary {
   readonly running = new Set<string>();
@@ -178,7 +256,8 @@ class Diary {
   constructor(readonly bounds: RecentCallsLimits) {}
 
   answered(callId: string, answer: CallAnswer): void {
-    if (this.running.has(callId)) this.#answers.push({ id: callId, answer, atMs: performance.now() });
+    if (answer.content.length > this.bounds.maxBytes) return;
+    this.#answers.push({ id: callId, answer, atMs: performance.now() });
   }
 
   known(callId: string): unknown {
@@ -203,31 +282,43 @@ describe('RecentCalls, whatever happens', () => {
       fc.property(limits, fc.array(step, { maxLength: 80 }), (bounds, steps) => {
         const recent = new RecentCalls(bounds);
         const diary = new Diary(bounds);
+        const runs = new Map<string, RunningCall>();
+        const past: RunningCall[] = [];
         const answered = new Set<string>();
         for (const each of steps) {
           if (each.kind === 'pass') pass(each.ms);
           else if (each.kind === 'begin') {
             // As every call begins: only where nothing is known of it.
             if (recent.find(each.id) !== undefined) continue;
-            recent.begin(callNamed(each.id));
+            runs.set(each.id, recent.begin(callNamed(each.id)));
             diary.running.add(each.id);
+          } else if (each.kind === 'end again') {
+            for (const run of past.filter(({ callId }) => callId === each.id)) recent.end(run, undefined);
           } else if (each.kind === 'end') {
-            recent.end(each.id, undefined);
+            const run = runs.get(each.id);
+            if (run === undefined) continue;
+            recent.end(run, undefined);
+            past.push(run);
+            runs.delete(each.id);
             diary.running.delete(each.id);
             answered.delete(each.id);
-          } else if (each.kind === 'answer' && !answered.has(each.id)) {
+          } else if (each.kind === 'answer') {
+            const run = runs.get(each.id);
+            if (run === undefined || answered.has(each.id)) continue;
             const answer = answerOf(each.bytes);
-            recent.answer(each.id, answer);
+            recent.answer(run, answer);
             diary.answered(each.id, answer);
-            if (diary.running.has(each.id)) answered.add(each.id);
+            answered.add(each.id);
           }
           expect(known(recent, ...IDS)).toEqual(IDS.map((callId) => diary.known(callId)));
           expect(recent.size).toBeLessThanOrEqual(diary.running.size + bounds.maxCalls);
         }
-        for (const callId of IDS) recent.end(callId, undefined);
+        for (const run of runs.values()) recent.end(run, undefined);
         pass(bounds.maxAgeMs + 1);
         handle(recent, 'last', 0);
         expect(recent.size).toBe(1);
+        recent.clear();
+        expect(vi.getTimerCount()).toBe(0);
       }),
       { numRuns: 300 },
     );

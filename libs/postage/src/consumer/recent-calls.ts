@@ -9,14 +9,32 @@ export interface RecentCallsLimits {
 }
 
 /** A call that is being handled in this process; each run is another one. */
-export interface RunningCall {
-  readonly callId: string;
-  /** Where its answer goes, and for which correlation id. */
-  readonly replyTo: string | undefined;
-  readonly correlationId: string | undefined;
+export class RunningCall {
+  #done: Deferred<SentAnswer | undefined> | undefined;
+  #end: { readonly sent: SentAnswer | undefined } | undefined;
+
+  constructor(
+    readonly callId: string,
+    /** Where its answer goes, and for which correlation id. */
+    readonly replyTo: string | undefined,
+    readonly correlationId: string | undefined,
+  ) {}
+
   /** Resolves with the answer, and whether the broker has taken it; with undefined when there will be none from here. */
-  readonly answered: Promise<SentAnswer | undefined>;
+  get answered(): Promise<SentAnswer | undefined> {
+    if (this.#end) return Promise.resolve(this.#end.sent);
+    // Hardly any call is repeated: the others need no promise.
+    this.#done ??= deferred();
+    return this.#done.promise;
+  }
+
+  end(sent: SentAnswer | undefined): void {
+    this.#end ??= { sent };
+    this.#done?.resolve(this.#end.sent);
+  }
 }
+
+type RunningFacts = Pick<RunningCall, 'callId' | 'replyTo' | 'correlationId'>;
 
 export interface SentAnswer {
   readonly answer: CallAnswer;
@@ -34,7 +52,6 @@ export type KnownCall =
 export class RecentCalls {
   readonly #limits: RecentCallsLimits;
   readonly #running = new Map<string, RunningCall>();
-  readonly #waiting = new WeakMap<RunningCall, Deferred<SentAnswer | undefined>>();
   /** In the order of their answers, so that the oldest stand in front. */
   readonly #answered = new Map<string, { readonly answer: CallAnswer; readonly atMs: number }>();
   #bytes = 0;
@@ -57,11 +74,9 @@ export class RecentCalls {
     return { kind: 'answered', answer: past.answer };
   }
 
-  begin(call: Omit<RunningCall, 'answered'>): RunningCall {
-    const done = deferred<SentAnswer | undefined>();
-    const running = { ...call, answered: done.promise };
-    this.#waiting.set(running, done);
-    this.#running.set(call.callId, running);
+  begin({ callId, replyTo, correlationId }: RunningFacts): RunningCall {
+    const running = new RunningCall(callId, replyTo, correlationId);
+    this.#running.set(callId, running);
     return running;
   }
 
@@ -80,7 +95,7 @@ export class RecentCalls {
   /** The run is over, and its answer has been sent or could not be. A later run of the same call is left alone. */
   end(call: RunningCall, sent: SentAnswer | undefined): void {
     if (this.#running.get(call.callId) === call) this.#running.delete(call.callId);
-    this.#waiting.get(call)?.resolve(sent);
+    call.end(sent);
   }
 
   /** Forgets what was answered. */

@@ -7,6 +7,7 @@ import type { Observer } from '../observability/observer.js';
 import type { MessageBody } from '../wire/body.js';
 import type { Codec } from '../wire/codec.js';
 import type { FingerprintDict } from '../wire/fingerprint.js';
+import { JsonEncoder } from '../wire/json-encoder.js';
 import { Message, MessageResult, MessageResultError, MessageResultException } from '../wire/message.js';
 import type { CallAnswer } from './call-store.js';
 import type { AnyResult } from './invocation.js';
@@ -52,7 +53,7 @@ export class Replier {
     } catch (error) {
       const failure = error instanceof Error ? error : new Error(String(error));
       const instead = { ...MessageResultException.from(failure).body, fingerprint };
-      return { content: codec.encode(instead), contentType, body: instead, failure };
+      return { ...encodePlain(codec, instead), body: instead, failure };
     }
   }
 
@@ -79,6 +80,16 @@ export class Replier {
     });
   }
 }
+
+/** An exception has nothing that could not be written; an encoder that can not write even that is replaced by JSON. */
+const encodePlain = (codec: Pick<Codec, 'contentType' | 'encode'>, body: MessageBody): CallAnswer => {
+  try {
+    return { content: codec.encode(body), contentType: codec.contentType };
+  } catch {
+    const json = new JsonEncoder();
+    return { content: json.encode(body), contentType: json.contentType };
+  }
+};
 
 const propertiesOf = (
   { properties: { correlationId } }: Delivery,

@@ -45,7 +45,8 @@ export class RpcDispatcher {
   async handle(occasion: Occasion, body: MessageBody, handler: Handler): Promise<Settlement> {
     const { delivery, call } = occasion;
     const { memory, queue } = this.#options;
-    const met = await memory?.meet(queue, delivery, call.remainingMs);
+    const asked = memory?.meet(queue, delivery, call.remainingMs);
+    const met = asked instanceof Promise ? await asked : asked;
     if (met === undefined || met.kind === 'first') {
       const remembered = met?.run;
       try {
@@ -100,11 +101,14 @@ export class RpcDispatcher {
   async #filterAndRun(run: Run): Promise<Settlement> {
     const { occasion, body, handler, remembered } = run;
     const { delivery } = occasion;
+    if (handler.filters.length === 0) return this.#run(run);
     const filtered = await filterBody(body, handler.filters);
     if ('body' in filtered) return this.#run({ ...run, body: filtered.body });
     const failure = { delivery, body, handler, error: filtered.refusal };
     this.#options.reporter.failure('message.filtered', failure);
     const answer = await this.refuse(delivery, MessageResultException.from(filtered.refusal));
+    // A refusal is an answer like others: a claim of it in a store must not stay open.
+    if (answer) await this.#options.memory?.answered(remembered, answer);
     this.#options.memory?.ended(remembered, answer && { answer, isDelivered: true });
     return 'ack';
   }
@@ -162,7 +166,7 @@ export class RpcDispatcher {
     const stored = memory?.answered(remembered, answer);
     const isDelivered = await this.#sendWanted(occasion, answer);
     memory?.ended(remembered, { answer, isDelivered });
-    await stored;
+    if (stored) await stored;
   }
 
   #encode(delivery: Delivery, result: AnyResult): EncodedAnswer {

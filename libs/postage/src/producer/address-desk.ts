@@ -13,6 +13,12 @@ export class AddressDesk {
     this.#addresses = addresses;
   }
 
+  /** A place among the calls that may wait at once, if there is one right now. */
+  tryTakeSlot(): boolean {
+    const { slots } = this.#addresses;
+    return slots.waiting === 0 && slots.tryTake();
+  }
+
   /**
    * A place among the calls that may wait at once; those beyond the limit wait for one, at most as long as they would
    * have waited for replies.
@@ -20,7 +26,6 @@ export class AddressDesk {
    */
   async takeSlot(request: RpcRequest, clock: CallClock): Promise<void> {
     const { slots } = this.#addresses;
-    if (slots.waiting === 0 && slots.tryTake()) return;
     const why = `since ${slots.max} calls were waiting for replies all that time (maxReplyQueues)`;
     const onLimit = (): Error => notSent(request, clock, why);
     const patience = { ...patienceOf(request), limitMs: clock.leftMs, onLimit };

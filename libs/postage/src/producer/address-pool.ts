@@ -8,6 +8,8 @@ import type { AddressEvents, ReplyAddress } from './reply-address.js';
 
 /** Makes one kind of reply address, on the channels of one link. */
 export interface AddressMaker<A extends ReplyAddress> {
+  /** How many the present link can have. */
+  readonly room: number;
   /** How many are made at a time. */
   readonly concurrency: number;
   restore(link: Link, events: AddressEvents): Promise<void>;
@@ -21,6 +23,8 @@ export interface AddressMaker<A extends ReplyAddress> {
 export interface AddressPoolOptions<A extends ReplyAddress> {
   readonly supervisor: Supervisor;
   readonly maker: AddressMaker<A>;
+  /** As many calls may wait at once; more addresses are never needed. */
+  readonly maxCalls: number;
   /** How long an unused address is kept, in milliseconds. */
   readonly idleMs: number;
   /** Told of a reply that no call waits for. */
@@ -56,9 +60,17 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
   }
 
   async restore(link: Link): Promise<void> {
-    await this.#options.maker.restore(link, this.#eventsOn(link));
+    const { maker, supervisor } = this.#options;
+    await maker.restore(link, this.#eventsOn(link));
     this.#link = link;
-    this.#serveWaiters();
+    this.#makeRoom();
+    if (supervisor.link === link) this.#serveWaiters();
+    // Not before all else is in place: an address on a link that comes to nothing would be of no use.
+    else
+      supervisor.ready().then(
+        () => this.#serveWaiters(),
+        () => undefined,
+      );
   }
 
   lost(error: Error): void {
@@ -149,8 +161,10 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
 
   #serveWaiters(): void {
     this.#waiters.serve(() => this.tryTake());
-    if (this.#full) return;
-    const wanted = Math.min(this.#waiters.size, this.#options.maker.concurrency) - this.#making;
+    if (this.#full || this.#link === undefined || this.#options.supervisor.link !== this.#link) return;
+    const { maker, maxCalls } = this.#options;
+    const room = Math.min(maxCalls, maker.room) - this.size;
+    const wanted = Math.min(this.#waiters.size, maker.concurrency, room) - this.#making;
     for (let count = wanted; count > 0; count -= 1) void this.#make();
   }
 
@@ -173,7 +187,8 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
   /** What the broker refuses is told to all who wait. Where something else went wrong, they can share what there is. */
   #onRefused(error: unknown): void {
     const isRefusedByBroker = error instanceof BrokerError && error.amqpCode !== undefined;
-    if (this.size === 0 || isRefusedByBroker) return this.#waiters.rejectAll(asError(error));
+    // This one is still counted among those that are being made.
+    if (isRefusedByBroker || this.size + this.#making === 1) return this.#waiters.rejectAll(asError(error));
     this.#full ??= setTimeout(() => {
       this.#makeRoom();
       this.#serveWaiters();

@@ -9,6 +9,9 @@ const DIRECT = 'amq.rabbitmq.reply-to';
 /** Nobody can declare a queue whose name begins with `amq.`: what is sent there comes back. */
 const NOWHERE = 'amq.postage-nowhere';
 
+/** For publishing and declaring, and their successors while a channel that has failed is still being closed. */
+const RESERVED_CHANNELS = 8;
+
 export interface DirectAddress extends ReplyAddress {
   readonly channel: ChannelPort;
   consumerTag: string;
@@ -26,6 +29,11 @@ export interface DirectAddress extends ReplyAddress {
  */
 export class DirectReplies implements AddressMaker<DirectAddress> {
   readonly concurrency = 32;
+  /** At least one, where there are hardly any: then calls take turns. */
+  get room(): number {
+    return Math.max(1, (this.#link?.maxChannels ?? Infinity) - RESERVED_CHANNELS);
+  }
+
   #link: Link | undefined;
   #events: AddressEvents | undefined;
 
@@ -53,7 +61,12 @@ export class DirectReplies implements AddressMaker<DirectAddress> {
     channel.onClosed((error) => {
       if (error !== undefined) events.onGone(address, error);
     });
-    await this.#listen(address, events);
+    try {
+      await this.#listen(address, events);
+    } catch (error) {
+      void channel.close();
+      throw error;
+    }
     return address;
   }
 

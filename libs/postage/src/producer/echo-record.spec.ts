@@ -93,6 +93,17 @@ describe('EchoRecord', () => {
     expect(record.size).toBe(10_000);
   });
 
+  it('forgets those first of which nothing came for the longest time, not those it has known longest', () => {
+    const record = new EchoRecord();
+    const named = (index: number): PublishTarget => ({ exchange: 'work', routingKey: `k${index}` });
+    note(record, named(0), 100);
+    note(record, named(1), 100);
+    for (let index = 2; index < 10_000; index += 1) record.note(named(index), true);
+    record.note(named(0), true);
+    record.note(named(10_000), true);
+    expect([record.size, record.has(named(0)), record.has(named(1))]).toEqual([10_000, true, false]);
+  });
+
   it('asking adds nothing', () => {
     const record = new EchoRecord();
     for (let index = 0; index < 100; index += 1) record.has({ exchange: 'work', routingKey: `k${index}` });

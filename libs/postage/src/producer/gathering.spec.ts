@@ -213,6 +213,37 @@ describe('Gathering, by signals', () => {
   });
 });
 
+describe('Gathering, at the signal of the call', () => {
+  const listening = (...values: readonly number[]) => {
+    const stop = new AbortController();
+    const { queue, confirm, refuse, gathering } = gather({ signal: stop.signal }, ...values);
+    const listeners = (): number => getEventListeners(stop.signal, 'abort').length;
+    return { gathering, queue, confirm, refuse, listeners };
+  };
+
+  it('leaves no listener once its time is over, also when nobody asks again', async () => {
+    const { gathering, queue, confirm, listeners } = listening(1);
+    confirm();
+    await gathering.next();
+    expect(listeners()).toBe(1);
+    // What the timer of the sender does; whoever has its reply by then does not ask again.
+    queue.close();
+    expect(listeners()).toBe(0);
+  });
+
+  it('leaves no listener when the queue is lost, or can not be opened, and nobody asks again', async () => {
+    const lost = listening(1);
+    lost.confirm();
+    await lost.gathering.next();
+    lost.queue.fail(new Error('the connection is gone'));
+    expect(lost.listeners()).toBe(0);
+    const refused = listening();
+    refused.refuse(new Error('unroutable'));
+    await expect(refused.gathering.next()).rejects.toThrow('unroutable');
+    expect(refused.listeners()).toBe(0);
+  });
+});
+
 describe('Gathering, when something fails', () => {
   it('throws why it could not be sent, and has ended', async () => {
     const { gathering, log, refuse } = gather();

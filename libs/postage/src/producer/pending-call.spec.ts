@@ -140,15 +140,18 @@ describe('PendingCall, of replies that may not be its own', () => {
     expect(await progress).toEqual({ kind: 'timeout' });
   });
 
-  it('takes one without an id where no earlier call was, and nowhere else', async () => {
-    const fresh = startCall({ fresh: true });
-    fresh.address.onReply?.(reply(undefined));
-    expect(await fresh.call.next(200)).toMatchObject({ kind: 'reply' });
-    const used = startCall({ fresh: false });
-    used.address.onReply?.(reply(undefined));
-    expect(await used.call.next(200)).toEqual({ kind: 'ambiguous' });
-    expect([fresh.told, used.told]).toEqual([[], ['ambiguous at first for ask']]);
-  });
+  it.each([undefined, ''])(
+    'takes one without an id (%o) where no earlier call was, and nowhere else',
+    async (id) => {
+      const fresh = startCall({ fresh: true });
+      fresh.address.onReply?.(reply(id));
+      expect(await fresh.call.next(200)).toMatchObject({ kind: 'reply' });
+      const used = startCall({ fresh: false });
+      used.address.onReply?.(reply(id));
+      expect(await used.call.next(200)).toEqual({ kind: 'ambiguous' });
+      expect([fresh.told, used.told]).toEqual([[], ['ambiguous at first for ask']]);
+    },
+  );
 
   it('wakes whoever waits with an ambiguous one; the own reply is taken after it', async () => {
     const { call, address } = startCall({ fresh: false });
@@ -182,6 +185,27 @@ describe('PendingCall, of replies that may not be its own', () => {
     address.onReply?.(reply(call.messageId));
     address.onReply?.(reply(undefined, 'late'));
     expect(told).toEqual(['stranger at first: late']);
+  });
+});
+
+describe('PendingCall, settled or not', () => {
+  it('is settled by its reply, before anybody asks, and by no other', () => {
+    const { call, address } = startCall({ fresh: false });
+    address.onReply?.(reply('somebody else'));
+    address.onReply?.(reply(undefined));
+    expect(call.isSettled).toBe(false);
+    address.onReply?.(reply(call.messageId));
+    expect(call.isSettled).toBe(true);
+  });
+
+  it('is settled by a failure, and not by a time that is over', async () => {
+    const { call } = startCall();
+    const progress = call.next(200);
+    vi.advanceTimersByTime(200);
+    await progress;
+    expect(call.isSettled).toBe(false);
+    call.fail(new Error('unroutable'));
+    expect(call.isSettled).toBe(true);
   });
 });
 

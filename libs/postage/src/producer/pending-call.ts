@@ -34,6 +34,10 @@ export interface ReplyCollector {
 export class PendingCall {
   /** The same on every attempt. */
   readonly messageId = randomUUID();
+  /** How often the request has left. */
+  sent = 0;
+  /** Why a later attempt could not be made. */
+  setback: Error | undefined;
   readonly #request: RpcRequest;
   readonly #listeners: CallListeners;
   readonly #addresses: ReplyAddress[] = [];
@@ -42,6 +46,7 @@ export class PendingCall {
   #ambiguous = false;
   #ended = false;
   #collector: ReplyCollector | undefined;
+  #onSettled: (() => void) | undefined;
   #wake: ((progress: CallProgress) => void) | undefined;
 
   constructor(request: RpcRequest, listeners: CallListeners) {
@@ -63,6 +68,8 @@ export class PendingCall {
 
   /** Before the request leaves: a reply may overtake the broker's confirm. */
   listenAt(address: ReplyAddress): void {
+    // It came too late: the call is over, and would never give it back.
+    if (this.#ended) return address.release();
     this.#addresses.push(address);
     address.onReply = (delivery) => this.#onReply(address, delivery);
     address.onLost = (error) => this.fail(lostReplyPath(error, this.#request));
@@ -73,6 +80,15 @@ export class PendingCall {
     this.#collector = collector;
     // It may have failed before there was anybody to tell.
     if (this.#final?.kind === 'failed') collector.onFailed(this.#final.error);
+  }
+
+  /** The value of `work`; another one as soon as the call is settled, however long `work` takes. */
+  unlessSettled<T>(work: Promise<T>, otherwise: T): Promise<T> {
+    if (this.#final) return Promise.resolve(otherwise);
+    return new Promise((resolve, reject) => {
+      this.#onSettled = () => resolve(otherwise);
+      work.then(resolve, reject);
+    });
   }
 
   fail(error: unknown): void {
@@ -138,6 +154,7 @@ export class PendingCall {
   #finish(progress: CallProgress): void {
     if (this.#final) return;
     this.#final = progress;
+    this.#onSettled?.();
     this.#wake?.(progress);
   }
 }

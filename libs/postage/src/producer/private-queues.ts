@@ -18,6 +18,7 @@ export class PrivateQueues implements AddressMaker<ReplyAddress> {
    * burst of a thousand quick calls needs a few dozen queues, not a thousand.
    */
   readonly concurrency = 4;
+  readonly room = Infinity;
   readonly #reusable: boolean;
   #channel: ChannelPort | undefined;
   #events: AddressEvents | undefined;

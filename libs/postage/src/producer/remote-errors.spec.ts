@@ -72,6 +72,15 @@ describe('RemoteErrors', () => {
     expect(error.cause).toBe(cause);
   });
 
+  it('makes no error its own cause where the function gives the failure back', () => {
+    const failure = refusal('NotFound');
+    const told: unknown[] = [];
+    const definition = { name: 'NotFound', create: (given: RemoteError | RemoteException) => given };
+    const errors = new RemoteErrors([definition], (...args) => told.push(args));
+    expect(errors.recreate(failure)).toBe(failure);
+    expect([failure.cause, told]).toEqual([undefined, []]);
+  });
+
   it.each([
     ['of another name', refusal('Other')],
     ['without a name', refusal()],
@@ -123,6 +132,12 @@ describe('RemoteErrors, of definitions', () => {
     const errors = new RemoteErrors([PythonKeyError]);
     expect(errors.recreate(exception('KeyError'))).toBeInstanceOf(PythonKeyError);
     expect(errors.recreate(exception('PythonKeyError'))).not.toBeInstanceOf(PythonKeyError);
+  });
+
+  it('may be Error itself, for what is thrown as a plain one elsewhere', () => {
+    const failure = exception('Error');
+    const error = new RemoteErrors([Error]).recreate(failure);
+    expect([error.constructor, error.message, error.cause]).toEqual([Error, 'it broke', failure]);
   });
 
   it('refuses a second one of the same name, naming it and the name', () => {

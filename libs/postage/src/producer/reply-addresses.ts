@@ -40,23 +40,22 @@ export class ReplyAddresses {
 
   constructor({ connection, observer, maxCalls, idleMs, onLate }: ReplyAddressesOptions) {
     const { publishing, consuming } = connection;
+    const common = { maxCalls, idleMs, onLate };
     this.slots = new CallSlots(maxCalls);
     this.#observer = observer;
     this.#supervisors = connection;
     this.#pooledQueues = new AddressPool({
+      ...common,
       supervisor: consuming,
       maker: new PrivateQueues(true),
-      idleMs,
-      onLate,
     });
     this.#singleQueues = new AddressPool({
+      ...common,
       supervisor: consuming,
       maker: new PrivateQueues(false),
-      idleMs,
-      onLate,
     });
     // Not on the consumers' connection: it publishes probes, and a blocked broker would then read no acks either.
-    this.#direct = new AddressPool({ supervisor: publishing, maker: new DirectReplies(), idleMs, onLate });
+    this.#direct = new AddressPool({ ...common, supervisor: publishing, maker: new DirectReplies() });
   }
 
   /** Queues at the broker that are ours at this moment. */

@@ -23,6 +23,7 @@ beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
 });
 afterEach(() => {
+  vi.restoreAllMocks();
   vi.useRealTimers();
 });
 
@@ -73,6 +74,35 @@ describe('ReplyQueue.take', () => {
     expect(vi.getTimerCount()).toBe(0);
     push(1);
     expect(valuesOf(await taken)).toEqual([1]);
+  });
+
+  it.each([Number.MAX_SAFE_INTEGER, 2 ** 33])(
+    'sleeps until something comes, also for %d ms',
+    async (limitMs) => {
+      const set = vi.spyOn(globalThis, 'setTimeout');
+      const { queue, push } = queueWith();
+      const taken = queue.take(1, limitMs);
+      for (let count = 0; count < 100; count += 1) {
+        await turn();
+        vi.advanceTimersByTime(1);
+      }
+      expect(set).toHaveBeenCalledOnce();
+      push(1);
+      expect([valuesOf(await taken), vi.getTimerCount()]).toEqual([[1], 0]);
+    },
+  );
+
+  it.each<[string, number, number]>([
+    ['count', -1, 1_000],
+    ['count', 1.5, 1_000],
+    ['count', NaN, 1_000],
+    ['count', Infinity, 1_000],
+    ['timeoutMs', 1, -1],
+    ['timeoutMs', 1, NaN],
+  ])('refuses a %s that is none: take(%d, %d); what has come stays', async (option, count, timeoutMs) => {
+    const { queue } = queueWith(1);
+    await expect(queue.take(count, timeoutMs)).rejects.toMatchObject({ code: 'INVALID_OPTION', option });
+    expect(valuesOf(await queue.take(1, 0))).toEqual([1]);
   });
 
   it('gives fewer when the queue is closed meanwhile, and what has come afterwards', async () => {

@@ -1,6 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { PostageConnection } from '../connection/connection.js';
-import type { Delivery, Driver } from '../connection/port.js';
+import type { Delivery, Driver, MessageProperties } from '../connection/port.js';
 import { ConnectionError } from '../errors.js';
 import { silent } from '../observability/observer.js';
 import { MemoryBroker } from '../testing/memory-broker.js';
@@ -21,8 +21,11 @@ const request: RpcRequest = {
   command: 'ask',
 };
 
-/** Answers whatever comes to its queue, with the correlation id of the request or, as a script would, without properties. */
-const startReplier = async (broker: MemoryBroker, kind: 'echoing' | 'silent' = 'silent'): Promise<void> => {
+/** Hands whatever comes to the replier's queue to `onRequest`, with the way to send something back. */
+const serve = async (
+  broker: MemoryBroker,
+  onRequest: (delivery: Delivery, send: Send) => void,
+): Promise<void> => {
   const channel = await (await broker.connect({ connectionName: 'replier' })).openChannel();
   const flags = {
     durable: false,
@@ -32,13 +35,29 @@ const startReplier = async (broker: MemoryBroker, kind: 'echoing' | 'silent' = '
     declare: 'assert',
   } as const;
   await channel.assertQueue({ name: 'replier', ...flags });
-  const answer = ({ properties: { replyTo = '', correlationId } }: Delivery): boolean => {
-    const properties = kind === 'echoing' ? { correlationId } : {};
-    const message = { exchange: '', routingKey: replyTo, content: Buffer.from('!'), properties };
-    return channel.publish({ ...message, mandatory: false }, () => undefined);
-  };
-  await channel.consume('replier', (delivery) => void (delivery && answer(delivery)), { noAck: true });
+  const answering = (delivery: Delivery): void =>
+    onRequest(delivery, (properties) => {
+      const { replyTo = '' } = delivery.properties;
+      const message = { exchange: '', routingKey: replyTo, content: Buffer.from('!'), properties };
+      channel.publish({ ...message, mandatory: false }, () => undefined);
+    });
+  await channel.consume('replier', (delivery) => void (delivery && answering(delivery)), { noAck: true });
 };
+type Send = (properties: MessageProperties) => void;
+
+/** Answers whatever comes to its queue, with the correlation id of the request or, as a script would, without properties. */
+const startReplier = (broker: MemoryBroker, kind: 'echoing' | 'silent' = 'silent'): Promise<void> =>
+  serve(broker, ({ properties: { correlationId } }, send) =>
+    send(kind === 'echoing' ? { correlationId } : {}),
+  );
+
+const turns = async (count: number): Promise<void> => {
+  for (let n = 0; n < count; n += 1) await new Promise(setImmediate);
+};
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 const callerOn = (driver: Driver) => {
   const connection = new PostageConnection({
@@ -97,6 +116,62 @@ describe('RpcCaller', () => {
     ]);
     for (const each of [sent, unsent]) each.release();
     expect(caller.snapshot.pending).toBe(0);
+    await connection.close();
+  });
+});
+
+describe('RpcCaller, of attempts', () => {
+  it('gives each its time, however many there may be', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const broker = new MemoryBroker();
+    const atMs: number[] = [];
+    await serve(broker, () => atMs.push(performance.now()));
+    const { connection, caller } = callerOn(broker);
+    const stop = new AbortController();
+    const call = caller.call({ ...request, maxRetry: Number.MAX_SAFE_INTEGER, signal: stop.signal });
+    await turns(30);
+    for (let passedMs = 0; passedMs < 1_000; passedMs += 10) {
+      vi.advanceTimersByTime(10);
+      await turns(10);
+    }
+    stop.abort();
+    await expect(call).rejects.toMatchObject({ code: 'ABORTED' });
+    const [first = NaN] = atMs;
+    expect(atMs.map((each) => each - first)).toEqual([0, 200, 400, 600, 800, 1_000]);
+    await connection.close();
+  });
+
+  it('sends no request again that has been answered meanwhile', async () => {
+    const broker = new MemoryBroker();
+    let requests = 0;
+    let isLate = false;
+    await serve(broker, ({ properties: { correlationId } }, send) => {
+      requests += 1;
+      // A reply of an earlier call, without an id, and right behind it ours.
+      if (isLate) send({});
+      send({ correlationId });
+    });
+    const { connection, caller } = callerOn(broker);
+    // Only a target that is known to echo ids is answered at an address that other calls have used.
+    for (let count = 0; count < 105; count += 1) await caller.call(request);
+    isLate = true;
+    requests = 0;
+    await caller.call(request);
+    await turns(20);
+    expect(requests).toBe(1);
+    await connection.close();
+  });
+
+  it('takes an empty correlation id for none: no proof that the target echoes ids', async () => {
+    const broker = new MemoryBroker();
+    await serve(broker, (_, send) => send({ correlationId: '' }));
+    const { connection, caller } = callerOn(broker);
+    const kinds = new Set<boolean>();
+    for (let count = 0; count < 110; count += 1) {
+      const { routingKey } = await caller.call({ ...request, maxRetry: 0 });
+      kinds.add(routingKey.startsWith('amq.rabbitmq.reply-to'));
+    }
+    expect([...kinds]).toEqual([true]);
     await connection.close();
   });
 });

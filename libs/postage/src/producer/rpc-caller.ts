@@ -81,7 +81,7 @@ export class RpcCaller {
     const call = new PendingCall(request, this.#listeners);
     try {
       call.throwIfFailed();
-      await this.#desk.takeSlot(request, clock);
+      if (!this.#desk.tryTakeSlot()) await this.#desk.takeSlot(request, clock);
       try {
         return await this.#run(request, call, clock);
       } finally {
@@ -115,23 +115,41 @@ export class RpcCaller {
       }
       // The first address is listened at as before: a reply with our correlation id may yet come there. Where no other
       // is to be had, it has to do.
-      if (progress.kind === 'ambiguous') replyTo = await listen('once').catch(() => replyTo);
+      if (progress.kind === 'ambiguous')
+        replyTo = await call.unlessSettled(
+          listen('once').catch(() => replyTo),
+          replyTo,
+        );
     }
-    const { messageId } = call;
-    const reason = count > 0 ? undefined : 'it was not sent, since its time was over before it could be';
-    throw new RpcTimeoutError({ ...factsOf(request, clock), messageId, attempts: count, reason });
+    throw this.#notAnswered(request, call, clock);
+  }
+
+  /** The truth about a call whose time is over: it may not even have been sent. */
+  #notAnswered(request: RpcRequest, call: PendingCall, clock: CallClock): Error {
+    const { messageId, sent, setback } = call;
+    const obstacle = sent === 0 ? this.#addresses.obstacle('once') : undefined;
+    if (obstacle) return new PublishError('NOT_CONNECTED', request.target, { cause: obstacle.cause });
+    const unsent = sent === 0 ? 'it was not sent, since its time was over before it could be' : undefined;
+    const reason = setback === undefined ? unsent : `a later attempt failed: ${setback.message}`;
+    return new RpcTimeoutError({ ...factsOf(request, clock), messageId, attempts: sent, reason });
   }
 
   #send(request: RpcRequest, call: PendingCall, attempt: OwnSending): void {
-    // Sent, but not confirmed: the reply may come all the same. Sent before: the reply to that may come.
-    const passing = attempt.attempt > 1 ? ['OUTCOME_UNKNOWN', 'NOT_CONNECTED'] : ['OUTCOME_UNKNOWN'];
     this.#publish(request, call, attempt).catch((error: unknown) => {
-      if (!(error instanceof PublishError && passing.includes(error.code))) call.fail(error);
+      const isPublishError = error instanceof PublishError && error.code !== 'ABORTED';
+      // Sent, but not confirmed: the reply may come all the same.
+      if (isPublishError && error.code === 'OUTCOME_UNKNOWN') return;
+      // An earlier attempt was taken, and may be being handled: the reply to that one may come.
+      if (isPublishError && attempt.attempt > 1) call.setback = error;
+      else call.fail(error);
     });
   }
 
   #publish(request: RpcRequest, call: PendingCall, own: OwnSending): Promise<void> {
-    const sending = { ...own, messageId: call.messageId, isWanted: () => !call.ended };
+    const onSent = (): void => {
+      call.sent += 1;
+    };
+    const sending = { ...own, messageId: call.messageId, isWanted: () => !call.ended, onSent };
     return this.#connection.publish(publicationOf(request, sending));
   }
 
@@ -167,7 +185,7 @@ export class RpcCaller {
   }
 }
 
-type OwnSending = Omit<Sending, 'messageId' | 'isWanted'>;
+type OwnSending = Omit<Sending, 'messageId' | 'isWanted' | 'onSent'>;
 
 /** What becomes of a call within one attempt; where it is the last one, something ambiguous changes nothing. */
 const progressWithin = async (

@@ -33,6 +33,7 @@ export interface Sending {
   /** A request that still waits in its queue after that is not run later; undefined: it is. */
   readonly expirationMs: number | undefined;
   readonly isWanted: () => boolean;
+  readonly onSent: () => void;
 }
 
 export const publicationOf = (request: RpcRequest, sending: Sending): PublishRequest => {
@@ -45,6 +46,7 @@ export const publicationOf = (request: RpcRequest, sending: Sending): PublishReq
     deadlineMs: Math.min(publishTimeoutMs, sending.expirationMs ?? timeoutMs),
     signal,
     isWanted: sending.isWanted,
+    onSent: sending.onSent,
   };
 };
 

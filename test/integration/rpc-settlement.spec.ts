@@ -121,7 +121,10 @@ describe.each(TEST_BROKERS)('an rpc on $broker', ({ open }) => {
     expect(left[1]).toBeLessThan(Number(left[0]));
     expect(left[2]).toBeLessThan(Number(left[1]));
     expect(left[2]).toBeGreaterThan(0);
-    expect([first, second, third].map((each) => each?.expiration)).toEqual(['150', '150', '150']);
+    // The time of the first one began with the call; it may have had to wait for a reply address.
+    expect(Number(first?.expiration)).toBeGreaterThan(0);
+    expect(Number(first?.expiration)).toBeLessThanOrEqual(150);
+    expect([second?.expiration, third?.expiration]).toEqual(['150', '150']);
     expect(requests.items).toHaveLength(3);
   });
 

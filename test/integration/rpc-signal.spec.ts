@@ -1,7 +1,18 @@
 import { setTimeout } from 'node:timers/promises';
-import { CallAbandonedError, ConnectionError, type PostageContext } from 'nestjs-postage';
+import { Ctx } from '@nestjs/microservices';
+import {
+  CallAbandonedError,
+  ConnectionError,
+  PostageContext,
+  Processor,
+  RpcHandler,
+  type Driver,
+  type Link,
+} from 'nestjs-postage';
 import { describe, expect, it } from 'vitest';
+import { startReceiver } from '../support/apps.js';
 import { eventually, Inbox } from '../support/eventually.js';
+import { uniqueName } from '../support/rabbit.js';
 import { TEST_BROKERS } from '../support/test-brokers.js';
 import {
   Asker,
@@ -15,7 +26,7 @@ import {
   type Served,
 } from './rpc-once-asker.js';
 import { useRpcWorld } from './rpc-world.js';
-import { exception, success } from './world.js';
+import { byName, Events, exception, success } from './world.js';
 
 const reconnect = { initialDelayMs: 20, maxDelayMs: 100 };
 
@@ -30,7 +41,7 @@ const down = new RangeError('the disk is full');
 
 const within = (remainingMs: unknown) => ({ headers: { 'postage-remaining-ms': remainingMs } });
 
-describe.each(TEST_BROKERS)('the context of a call on $broker', ({ open }) => {
+describe.each(TEST_BROKERS)('the context of a call on $broker', ({ broker, open }) => {
   const world = useRpcWorld(open);
 
   interface Watched extends Served {
@@ -270,6 +281,50 @@ describe.each(TEST_BROKERS)('the context of a call on $broker', ({ open }) => {
       const [, reply] = await asker.replies.take(2);
       expect(reply && resultIn(reply)).toEqual(success('run 2'));
     });
+
+    it.runIf(broker === 'MemoryBroker')(
+      'does not make a request run over and over as long as there is no connection for its answer',
+      async () => {
+        const [runs, events, publishing] = [new Inbox<number>(), new Events(), new Set<Link>()];
+        let isRefused = false;
+        const connection: Driver = {
+          connect: async (request) => {
+            const isPublishing = request.connectionName.endsWith('(publish)');
+            if (isPublishing && isRefused) throw new Error('no connection for answers');
+            const link = await (world.broker.connection as Driver).connect(request);
+            if (isPublishing) publishing.add(link);
+            return link;
+          },
+        };
+        const queue = uniqueName('no-way-back');
+        @Processor({ eqk: byName(queue) })
+        class Server {
+          @RpcHandler('command', 'go')
+          async go(@Ctx() { signal }: PostageContext): Promise<string> {
+            runs.push(runs.items.length);
+            if (isRefused) signal.throwIfAborted();
+            if (runs.items.length === 2) await setTimeout(60_000, 0, { signal });
+            return `run ${runs.items.length}`;
+          }
+        }
+        const app = await startReceiver({ connection, reconnect, observer: events.observe }, [Server]);
+        world.atEnd(() => app.close());
+        const asker = await Asker.of(world);
+        asker.ask(queue, attempt('call-1'));
+        await asker.first();
+        asker.ask(queue, attempt('call-2'));
+        await runs.take(2);
+
+        isRefused = true;
+        for (const link of publishing) void link.close();
+        await events.of('connection.failed').take(5);
+
+        expect(runs.items.length).toBeLessThan(10);
+        isRefused = false;
+        const [, reply] = await asker.replies.take(2);
+        expect(reply && resultIn(reply)).toMatchObject({ type: 'success' });
+      },
+    );
 
     it('that has not fired makes nothing of an AbortError: it is a failure, and is answered', async () => {
       const { queue, events } = await serve(world, (_parameters, { signal }) => {

@@ -13,7 +13,6 @@ const FULL_MS = 1_000;
 /** Makes addresses out of nothing; a test says what happens while one is made, and how it is renewed. */
 class FakeMaker implements AddressMaker<ReplyAddress> {
   readonly concurrency = 4;
-  readonly room = Infinity;
   room = Infinity;
   events!: AddressEvents;
   restored = 0;

@@ -21,6 +21,8 @@ export default defineConfig({
         resolve,
         test: {
           name: 'unit',
+          // The machine may be small, and busy with the other project.
+          testTimeout: 20_000,
           include: [
             'libs/*/src/**/*.spec.ts',
             'test/architecture/**/*.spec.ts',

@@ -152,6 +152,13 @@ describe.each(TEST_BROKERS)('the context of a call on $broker', ({ broker, open 
     });
   });
 
+  /** A call to where nobody answers, which ends with the signal. */
+  const callOfOurs = async (signal: AbortSignal): Promise<unknown> => {
+    const [queue, peer] = [uniqueName('mute'), await world.peer()];
+    await peer.declare(queue);
+    return (await world.caller()).to(queue, { signal }).rpc('ask');
+  };
+
   describe('the signal', () => {
     it("fires at the caller's deadline; what the handler then says reaches nobody", async () => {
       const served = await watching();
@@ -172,7 +179,8 @@ describe.each(TEST_BROKERS)('the context of a call on $broker', ({ broker, open 
 
     it('fires not before a caller of ours has used all its attempts', async () => {
       const { queue, reasons, contexts, events } = await watching();
-      const call = (await world.caller()).to(queue, { timeoutMs: 200, maxRetry: 4 }).rpc('go');
+      const caller = await world.connectedCaller();
+      const call = caller.to(queue, { timeoutMs: 300, maxRetry: 4 }).rpc('go');
       const { signal } = only(await contexts.take(1));
       await events.of('call.repeated').take(2);
       expect(signal.aborted).toBe(false);
@@ -226,7 +234,7 @@ describe.each(TEST_BROKERS)('the context of a call on $broker', ({ broker, open 
     it('does not fire in a run that ends in time, nor after it', async () => {
       const served = await watching();
       const asker = await askerOf(served);
-      asker.ask(served.queue, within(1_000));
+      asker.ask(served.queue, within(2_000));
       const context = only(await served.contexts.take(1));
       served.gate.open();
       expect(resultIn(only((await asker.replies.take(2)).slice(1)))).toEqual(success('done'));
@@ -253,6 +261,7 @@ describe.each(TEST_BROKERS)('the context of a call on $broker', ({ broker, open 
     it.each<[string, (signal: AbortSignal) => Promise<unknown>, 'handler.aborted' | 'handler.failed']>([
       ['its reason', (signal) => reasonOf(signal).then(() => signal.throwIfAborted()), 'handler.aborted'],
       ['what Node makes of it', (signal) => setTimeout(60_000, 0, { signal }), 'handler.aborted'],
+      ['what a call of ours makes of it', (signal) => callOfOurs(signal), 'handler.aborted'],
       ['something else', (signal) => reasonOf(signal).then(() => Promise.reject(down)), 'handler.failed'],
     ])('makes a handler throw %s, which is told from a failure', async (_what, work, kind) => {
       const served = await serve(world, (_parameters, { signal }) => work(signal));

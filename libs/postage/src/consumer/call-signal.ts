@@ -43,12 +43,32 @@ export class CallSignal {
   isReaction(error: unknown): boolean {
     const signal = this.#abort?.signal;
     if (!signal?.aborted || !(error instanceof Error)) return false;
-    return error === signal.reason || error.name === 'AbortError';
+    return error === signal.reason || error.cause === signal.reason || error.name === 'AbortError';
   }
 
   get signal(): AbortSignal {
     this.#abort ??= this.#start(new AbortController());
     return this.#abort.signal;
+  }
+
+  /**
+   * Resolves when an answer could be sent, or nobody wants one any more. Whoever tries again before would only be told to
+   * give up again.
+   */
+  async untilAnswerable(): Promise<void> {
+    const { publishing } = this.#options;
+    if (publishing.state.kind === 'ready' || publishing.state.kind === 'closed') return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        stopListening();
+        stopTimer();
+        resolve();
+      };
+      const stopListening = publishing.onState(({ kind }) => {
+        if (kind === 'ready' || kind === 'closed') done();
+      });
+      const stopTimer = longTimeout(done, this.remainingMs ?? Infinity);
+    });
   }
 
   /** The handlers are done: nothing fires any more. */

@@ -57,9 +57,21 @@ class Publishing {
     return () => this.#listeners.delete(listener);
   }
 
+  get listening(): number {
+    return this.#listeners.size;
+  }
+
   lose(): void {
-    this.state = { kind: 'connecting', attempt: 1 };
-    for (const listener of this.#listeners) listener(this.state);
+    this.#become({ kind: 'connecting', attempt: 1 });
+  }
+
+  comeBack(): void {
+    this.#become({ kind: 'ready', address: 'memory:///', sinceMs: 1 });
+  }
+
+  #become(state: ConnectionState): void {
+    this.state = state;
+    for (const listener of [...this.#listeners]) listener(state);
   }
 }
 
@@ -196,6 +208,10 @@ describe('RpcDispatcher, for a handler that gives up because of its signal', () 
     const first = call('m1', giveUp);
     await turn();
     publishing.lose();
+    await turn();
+    // Not before an answer could be sent: it would only be told to give up again.
+    expect(publishing.listening).toBeGreaterThan(0);
+    publishing.comeBack();
     expect(await first).toBe('requeue');
     expect([sent, recent.size, stored, events]).toEqual([[], 0, [], ['handler.aborted']]);
     expect(await call('m1', () => Promise.resolve('done after all'))).toBe('ack');
@@ -220,6 +236,8 @@ describe('RpcDispatcher, for a handler that gives up because of its signal', () 
     const second = call('m1', () => Promise.resolve('in its place'));
     await turn();
     publishing.lose();
+    await turn();
+    publishing.comeBack();
     expect([await first, await second]).toEqual(['requeue', 'ack']);
     expect([sent, events]).toEqual([['m1: in its place'], ['call.repeated', 'handler.aborted']]);
   });

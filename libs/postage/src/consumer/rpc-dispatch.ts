@@ -128,7 +128,7 @@ export class RpcDispatcher {
     } catch (error) {
       const gaveUp = this.#failed(run, error);
       // After an answer there is nobody left to tell.
-      if (answered === undefined && gaveUp) return settlementOfGivenUp(occasion);
+      if (answered === undefined && gaveUp) return settlementOfGivenUp(occasion.call);
       answered ??= this.#answer(run, this.#options.toFailure(error));
     }
     await answered;
@@ -199,7 +199,10 @@ export class RpcDispatcher {
 }
 
 /** Where the deadline has passed nobody waits; a lost connection may come back, and somebody still wait for an answer. */
-const settlementOfGivenUp = ({ call }: Occasion): Settlement => (call.isAbandoned ? 'ack' : 'requeue');
+const settlementOfGivenUp = async (call: Occasion['call']): Promise<Settlement> => {
+  if (!call.isAbandoned) await call.untilAnswerable();
+  return call.isAbandoned ? 'ack' : 'requeue';
+};
 
 const noReply = ({ label }: Handler): MessageResultException =>
   new MessageResultException(

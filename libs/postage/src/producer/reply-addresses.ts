@@ -68,6 +68,18 @@ export class ReplyAddresses {
     return this.#direct.size;
   }
 
+  /**
+   * The kind for a call to a target that is, or is not, known to echo correlation ids. As long as the connection of the
+   * queues is not there, which may never have been needed before, no call waits for it.
+   */
+  pathFor(echoes: boolean): 'correlated' | 'once' {
+    if (!echoes) return 'once';
+    const { consuming } = this.#supervisors;
+    if (consuming.state.kind === 'ready') return 'correlated';
+    consuming.ready().catch(() => undefined);
+    return 'once';
+  }
+
   /** An address, if one is ready right now. */
   tryTake(path: 'correlated' | 'once'): ReplyAddress | undefined {
     if (path === 'correlated') return this.#pooledQueues.tryTake();

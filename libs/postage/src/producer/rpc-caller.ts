@@ -99,7 +99,7 @@ export class RpcCaller {
       call.listenAt(address);
       return address.name;
     };
-    let replyTo = await listen(this.#echo.has(target) ? 'correlated' : 'once');
+    let replyTo = await listen(this.#addresses.pathFor(this.#echo.has(target)));
     const { count, leftOf } = clock.attempts();
     for (let attempt = 1; attempt <= count; attempt += 1) {
       const limitMs = leftOf(attempt);

@@ -218,6 +218,19 @@ describe('a producer', () => {
     expect((await inbox.take(1))[0]?.properties.deliveryMode).toBe(1);
   });
 
+  it('marks an rpc transient, persistent when told to: its reply can not come after a restart of the broker', async () => {
+    const producer = await connect();
+    const inbox = await peer.listen(First.name, 'rk');
+    // Nobody answers: the calls end with the application.
+    const calls = [producer, producer.with({ persistent: true })].map((each) =>
+      each.rpcEcho('?').catch(() => undefined),
+    );
+    const modes = (await inbox.take(2)).map(({ properties }) => properties.deliveryMode as unknown);
+    expect(modes.toSorted()).toEqual([1, 2]);
+    await closers.pop()?.();
+    await Promise.all(calls);
+  });
+
   it('leaves the producer that `with` was called on as it was', async () => {
     const producer = await connect();
     const inbox = await peer.listen(First.name, 'rk');

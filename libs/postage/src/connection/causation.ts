@@ -36,20 +36,32 @@ export class Causation {
   }
 }
 
+/** One run of one handler, wherever its code goes. */
+export interface HandlerScope {
+  readonly cause: Causation;
+  /** What was thrown in it, as whoever saw that has noted: a framework may put an error of its own in its place. */
+  thrown: { readonly raw: unknown } | undefined;
+}
+
 /**
  * One for all connections of a process: what a handler of one sends over another is caused by its message, too. It holds
- * nothing but what each chain of calls has put there for itself.
+ * nothing but what each chain of calls has put there for itself. There is only one storage, since in Node before 24 each
+ * costs something for every promise.
  */
-const current = new AsyncLocalStorage<Causation>();
+const current = new AsyncLocalStorage<HandlerScope>();
 
-/** Runs handlers so that everything they send is known to be caused by this message. */
-export const causedBy = <T>(cause: Causation, run: () => T): T => current.run(cause, run);
+/** Runs a handler so that everything it sends is known to be caused by this message. */
+export const causedBy = <T>(cause: Causation, run: () => T): T =>
+  current.run({ cause, thrown: undefined }, run);
+
+/** The run of a handler that this code belongs to; undefined outside of handlers. */
+export const currentScope = (): HandlerScope | undefined => current.getStore();
 
 /** The headers of what is sent now; undefined outside of handlers. */
 export const causationHeaders = (): Readonly<Record<string, string>> | undefined => {
-  const cause = current.getStore();
-  if (cause === undefined) return undefined;
-  const { correlationId, messageId } = cause;
+  const scope = current.getStore();
+  if (scope === undefined) return undefined;
+  const { correlationId, messageId } = scope.cause;
   return {
     [CALL_HEADERS.correlationId]: correlationId,
     ...(messageId === undefined ? {} : { [CALL_HEADERS.causationId]: messageId }),

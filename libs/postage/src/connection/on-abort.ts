@@ -8,10 +8,10 @@ const listening = new WeakMap<AbortSignal, Set<Listener>>();
  * that is shared by a thousand calls, such as one for the shutdown of an application, has one listener.
  */
 export const onAbort = (signal: AbortSignal | undefined, listener: Listener): (() => void) => {
-  if (signal === undefined) return () => undefined;
+  if (signal === undefined) return nothingToStop;
   if (signal.aborted) {
     listener(signal.reason);
-    return () => undefined;
+    return nothingToStop;
   }
   const listeners = listening.get(signal) ?? listenTo(signal);
   // A function that is given twice is called twice.
@@ -21,6 +21,8 @@ export const onAbort = (signal: AbortSignal | undefined, listener: Listener): ((
     if (listeners.delete(own) && listeners.size === 0) forget(signal);
   };
 };
+
+const nothingToStop = (): void => undefined;
 
 const listenTo = (signal: AbortSignal): Set<Listener> => {
   const listeners = new Set<Listener>();

@@ -11,10 +11,14 @@ export interface PublishRequest {
   /** Limit for all of it: connecting, declaring, sending, the broker's confirm. */
   readonly deadlineMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Asked before the message leaves: false when nobody cares any more, and it fails as ABORTED. @default always true */
-  readonly isWanted?: (() => boolean) | undefined;
-  /** Told when it has left. */
-  readonly onSent?: (() => void) | undefined;
+  readonly watcher?: PublishWatcher | undefined;
+}
+
+/** Who sends, where it may lose its interest, and wants to know whether a message has left. */
+export interface PublishWatcher {
+  /** Asked before the message leaves: false when nobody cares any more, and it fails as ABORTED. */
+  isWanted(): boolean;
+  onSent(): void;
 }
 
 /** One publish on its way: settles exactly once, and its timer and listener go with it. */
@@ -40,8 +44,9 @@ export class Publication {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.#timer = setTimeout(this.#onDeadline, request.deadlineMs);
-    this.#stopListening = onAbort(request.signal, (reason) => this.fail('ABORTED', reason));
+    this.#timer = setTimeout(onDeadline, request.deadlineMs, this);
+    if (request.signal)
+      this.#stopListening = onAbort(request.signal, (reason) => this.fail('ABORTED', reason));
   }
 
   get settled(): boolean {
@@ -70,9 +75,9 @@ export class Publication {
     this.onSettled(this);
     return true;
   }
-
-  readonly #onDeadline = (): void => {
-    if (this.sent) this.fail('OUTCOME_UNKNOWN');
-    else this.fail('NOT_CONNECTED', this.whyWaiting());
-  };
 }
+
+const onDeadline = (publication: Publication): void => {
+  if (publication.sent) publication.fail('OUTCOME_UNKNOWN');
+  else publication.fail('NOT_CONNECTED', publication.whyWaiting());
+};

@@ -72,7 +72,7 @@ export class Publisher implements Attachment {
   /** Resolves when every publish of now has settled; each does so within its own deadline. */
   async flush(): Promise<void> {
     const all = [...this.#line, ...this.#unconfirmed.values()].filter(
-      ({ request }) => request.isWanted?.() !== false,
+      ({ request }) => request.watcher?.isWanted() !== false,
     );
     await Promise.allSettled(all.map(({ promise }) => promise));
   }
@@ -85,7 +85,7 @@ export class Publisher implements Attachment {
     const { message } = publication.request;
     const { messageId } = message.properties;
     publication.sent = true;
-    publication.request.onSent?.();
+    publication.request.watcher?.onSent();
     // Before publishing: a return may arrive before anything else does.
     if (messageId !== undefined) this.#unconfirmed.set(messageId, publication);
     const onConfirm: ConfirmListener = (failure) => {
@@ -143,7 +143,7 @@ export class Publisher implements Attachment {
         if (!this.#mayWrite(first) && !(await this.#prepare(first))) break;
         // It may have settled while it waited, and left the line.
         if (first !== this.#line[0]) continue;
-        if (first.request.isWanted?.() === false) {
+        if (first.request.watcher?.isWanted() === false) {
           first.fail('ABORTED');
           continue;
         }

@@ -37,7 +37,8 @@ export class Dispatcher {
     return this.#unhandledCount;
   }
 
-  async handle(delivery: Delivery): Promise<Settlement> {
+  /** Whoever calls it must take what it throws for a rejection. */
+  handle(delivery: Delivery): Promise<Settlement> {
     const body = this.#decode(delivery);
     if (body instanceof Error) return this.#malformed(delivery, body);
     const { reporter, debug, table } = this.#options;
@@ -45,7 +46,9 @@ export class Dispatcher {
     const handlers = table.find(body.category, body.type, body.name);
     const [handler] = handlers;
     if (handler === undefined) return this.#unhandled(delivery, body);
-    return this.#run(delivery, body, body.category === 'rpc' ? [handler] : handlers);
+    return body.category === 'rpc'
+      ? this.#handleRpc(delivery, body, handler)
+      : this.#handleAll(delivery, body, handlers);
   }
 
   #decode({ content, properties }: Delivery): MessageBody | Error {
@@ -70,31 +73,29 @@ export class Dispatcher {
     return 'ack';
   }
 
-  async #run(delivery: Delivery, body: MessageBody, handlers: readonly Handler[]): Promise<Settlement> {
-    const isRpc = body.category === 'rpc';
+  #handleRpc(delivery: Delivery, body: MessageBody, handler: Handler): Promise<Settlement> {
+    const { publishing, rpc } = this.#options;
+    const call = new CallSignal({ remainingMs: remainingMsOf(delivery), publishing, isRpc: true });
+    const cause = new Causation(delivery.properties);
+    return causedBy(cause, () => rpc.handle({ delivery, cause, call }, body, handler));
+  }
+
+  async #handleAll(delivery: Delivery, body: MessageBody, handlers: readonly Handler[]): Promise<Settlement> {
     const { publishing } = this.#options;
-    const remainingMs = isRpc ? remainingMsOf(delivery) : undefined;
-    const call = new CallSignal({ remainingMs, publishing, isRpc });
-    const occasion: Occasion = { delivery, cause: new Causation(delivery.properties), call };
+    const call = new CallSignal({ remainingMs: undefined, publishing, isRpc: false });
+    const cause = new Causation(delivery.properties);
+    const occasion: Occasion = { delivery, cause, call };
+    // The last handler may have the original: only those before it need a copy.
+    const bodyOf = (index: number): MessageBody =>
+      index === handlers.length - 1 ? body : structuredClone(body);
+    const runs = handlers.map((handler, index) =>
+      causedBy(cause, () => this.#runHandler(occasion, bodyOf(index), handler)),
+    );
     try {
-      return await causedBy(occasion.cause, () => this.#handle(occasion, body, handlers));
+      return settlementOf(await Promise.all(runs));
     } finally {
       call.end();
     }
-  }
-
-  async #handle(occasion: Occasion, body: MessageBody, handlers: readonly Handler[]): Promise<Settlement> {
-    const [handler] = handlers;
-    if (body.category === 'rpc' && handler) return this.#options.rpc.handle(occasion, body, handler);
-    return this.#handleAll(occasion, body, handlers);
-  }
-
-  async #handleAll(occasion: Occasion, body: MessageBody, handlers: readonly Handler[]): Promise<Settlement> {
-    // The last handler may have the original: only those before it need a copy.
-    const runs = handlers.map((handler, index) =>
-      this.#runHandler(occasion, index === handlers.length - 1 ? body : structuredClone(body), handler),
-    );
-    return settlementOf(await Promise.all(runs));
   }
 
   async #runHandler(occasion: Occasion, body: MessageBody, handler: Handler): Promise<HandlerOutcome> {
@@ -106,8 +107,8 @@ export class Dispatcher {
       return 'filtered';
     }
     try {
-      const reply = (): void => undefined;
-      await handler.invoke({ ...occasion, body: filtered.body, queue, reply });
+      const { cause, call } = occasion;
+      await handler.invoke({ delivery, cause, call, body: filtered.body, queue, reply: nobodyWaits });
       return 'handled';
     } catch (error) {
       reporter.failure('handler.failed', { delivery, body, handler, error });
@@ -115,6 +116,8 @@ export class Dispatcher {
     }
   }
 }
+
+const nobodyWaits = (): void => undefined;
 
 /** Any sender can write anything. */
 const remainingMsOf = ({ properties: { headers } }: Delivery): number | undefined => {

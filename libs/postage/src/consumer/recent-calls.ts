@@ -1,5 +1,6 @@
 import { deferred, type Deferred } from '../connection/deferred.js';
 import type { CallAnswer } from './call-store.js';
+import { Line } from '../connection/line.js';
 
 /** How much of the past is remembered; nothing left to default. */
 export interface RecentCallsLimits {
@@ -45,6 +46,33 @@ export type KnownCall =
   | { readonly kind: 'running'; readonly call: RunningCall }
   | { readonly kind: 'answered'; readonly answer: CallAnswer };
 
+/** Small buffers are cut from larger ones, which each of them keeps whole; a text of one byte per character stands alone. */
+const isCut = (content: Buffer): boolean => content.length < content.buffer.byteLength;
+
+/** A call that was answered. */
+class PastCall {
+  readonly callId: string;
+  readonly atMs = performance.now();
+  readonly bytes: number;
+  readonly #content: Buffer | string;
+  readonly #contentType: string;
+  readonly #errorName: string | undefined;
+
+  constructor(callId: string, { content, contentType, errorName }: CallAnswer) {
+    this.callId = callId;
+    this.bytes = content.length;
+    this.#content = isCut(content) ? content.toString('latin1') : content;
+    this.#contentType = contentType;
+    this.#errorName = errorName;
+  }
+
+  get answer(): CallAnswer {
+    const content = typeof this.#content === 'string' ? Buffer.from(this.#content, 'latin1') : this.#content;
+    const errorName = this.#errorName;
+    return { content, contentType: this.#contentType, ...(errorName === undefined ? {} : { errorName }) };
+  }
+}
+
 /**
  * The calls that this process handles, or has answered a short while ago. Bounded by number, age and bytes; what is
  * forgotten would be handled again, were it repeated so late.
@@ -52,8 +80,9 @@ export type KnownCall =
 export class RecentCalls {
   readonly #limits: RecentCallsLimits;
   readonly #running = new Map<string, RunningCall>();
-  /** In the order of their answers, so that the oldest stand in front. */
-  readonly #answered = new Map<string, { readonly answer: CallAnswer; readonly atMs: number }>();
+  readonly #answered = new Map<string, PastCall>();
+  /** The same, the oldest in front; and some that have been forgotten meanwhile. */
+  readonly #line = new Line<PastCall>();
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -85,9 +114,10 @@ export class RecentCalls {
     this.#forget(callId);
     // One that is too large for all of the memory is no reason to forget the others.
     if (content.length > this.#limits.maxBytes) return;
-    const answer = { content, contentType, ...(errorName === undefined ? {} : { errorName }) };
-    this.#answered.set(callId, { answer, atMs: performance.now() });
-    this.#bytes += content.length;
+    const past = new PastCall(callId, { content, contentType, errorName });
+    this.#answered.set(callId, past);
+    this.#line.push(past);
+    this.#bytes += past.bytes;
     this.#evict();
     this.#timer ??= this.#sweepLater();
   }
@@ -103,14 +133,19 @@ export class RecentCalls {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#answered.clear();
+    this.#line.clear();
     this.#bytes = 0;
   }
 
   #evict(): void {
     const { maxCalls, maxBytes } = this.#limits;
-    for (const [callId, { atMs }] of this.#answered) {
-      if (this.#answered.size <= maxCalls && this.#bytes <= maxBytes && !this.#isTooOld(atMs)) return;
-      this.#forget(callId);
+    for (let oldest = this.#line.first; oldest !== undefined; oldest = this.#line.first) {
+      const { callId, atMs } = oldest;
+      const isKnown = this.#answered.get(callId) === oldest;
+      const isMany = this.#answered.size > maxCalls || this.#bytes > maxBytes;
+      if (isKnown && !isMany && !this.#isTooOld(atMs)) return;
+      if (isKnown) this.#forget(callId);
+      this.#line.shift();
     }
   }
 
@@ -128,7 +163,7 @@ export class RecentCalls {
   #forget(callId: string): void {
     const past = this.#answered.get(callId);
     if (past === undefined) return;
-    this.#bytes -= past.answer.content.length;
+    this.#bytes -= past.bytes;
     this.#answered.delete(callId);
   }
 

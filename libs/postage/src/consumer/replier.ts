@@ -61,12 +61,12 @@ export class Replier {
    * Resolves once the broker has the reply; at once where nobody wants one.
    * @throws {PublishError} UNROUTABLE: the caller's queue is gone, it does not wait any more
    */
-  async send(request: Delivery, answer: EncodedAnswer): Promise<void> {
+  send(request: Delivery, answer: EncodedAnswer): Promise<void> {
     const { replyTo } = request.properties;
-    if (replyTo === undefined) return;
+    if (replyTo === undefined) return Promise.resolve();
     const { connection, observer, debug } = this.#options;
     if (debug) observer({ kind: 'message.sent', exchange: '', routingKey: replyTo, body: answer.body });
-    await connection.publish({
+    return connection.publish({
       message: {
         exchange: '',
         routingKey: replyTo,
@@ -99,8 +99,8 @@ const propertiesOf = (
   deliveryMode: 1,
   // Finds a reply again that the broker returns.
   messageId: randomUUID(),
-  ...(correlationId === undefined ? {} : { correlationId }),
-  ...(errorName === undefined ? {} : { headers: { [CALL_HEADERS.errorName]: errorName } }),
+  correlationId,
+  headers: errorName === undefined ? undefined : { [CALL_HEADERS.errorName]: errorName },
 });
 
 /** What a handler returned or replied with, as a result message. */

@@ -2,7 +2,7 @@ import type { Delivery } from '../connection/port.js';
 import { CallAbandonedError } from '../errors.js';
 import { describeName, type MessageBody } from '../wire/body.js';
 import { MessageResultException } from '../wire/message.js';
-import type { CallMemory } from './call-memory.js';
+import type { CallMemory, FirstOrNot } from './call-memory.js';
 import type { CallAnswer } from './call-store.js';
 import { filterBody } from './filters.js';
 import { describePattern, type Handler } from './handlers.js';
@@ -33,6 +33,12 @@ interface Run {
   readonly remembered: RunningCall | undefined;
 }
 
+/** A call that is known already, and whose. */
+interface Repetition {
+  readonly handler: Handler;
+  readonly met: Exclude<FirstOrNot, { readonly kind: 'first' }>;
+}
+
 /** Answers rpcs: each once, whatever happens. Never rejects. */
 export class RpcDispatcher {
   readonly #options: RpcDispatcherOptions;
@@ -45,17 +51,24 @@ export class RpcDispatcher {
   async handle(occasion: Occasion, body: MessageBody, handler: Handler): Promise<Settlement> {
     const { delivery, call } = occasion;
     const { memory, queue } = this.#options;
-    const asked = memory?.meet(queue, delivery, call.remainingMs);
-    const met = asked instanceof Promise ? await asked : asked;
-    if (met === undefined || met.kind === 'first') {
-      const remembered = met?.run;
-      try {
-        return await this.#filterAndRun({ occasion, body, handler, remembered });
-      } finally {
-        // Whoever waits for it must not wait for ever, whatever went wrong.
-        memory?.ended(remembered, undefined);
-      }
+    let remembered: RunningCall | undefined;
+    try {
+      const asked = memory?.meet(queue, delivery, call.remainingMs);
+      const met = asked instanceof Promise ? await asked : asked;
+      if (met !== undefined && met.kind !== 'first')
+        return await this.#repeat(occasion, body, { handler, met });
+      remembered = met?.run;
+      return await this.#filterAndRun({ occasion, body, handler, remembered });
+    } finally {
+      call.end();
+      // Whoever waits for it must not wait for ever, whatever went wrong.
+      memory?.ended(remembered, undefined);
     }
+  }
+
+  /** A call that is known already. */
+  async #repeat(occasion: Occasion, body: MessageBody, { handler, met }: Repetition): Promise<Settlement> {
+    const { memory } = this.#options;
     this.#repeatedCall(occasion, body, { handler, state: met.kind });
     if (met.kind === 'answered') {
       const isDelivered = await this.#sendWanted(occasion, met.answer);
@@ -98,10 +111,13 @@ export class RpcDispatcher {
     return true;
   }
 
-  async #filterAndRun(run: Run): Promise<Settlement> {
+  #filterAndRun(run: Run): Promise<Settlement> {
+    return run.handler.filters.length === 0 ? this.#run(run) : this.#filterFirst(run);
+  }
+
+  async #filterFirst(run: Run): Promise<Settlement> {
     const { occasion, body, handler, remembered } = run;
     const { delivery } = occasion;
-    if (handler.filters.length === 0) return this.#run(run);
     const filtered = await filterBody(body, handler.filters);
     if ('body' in filtered) return this.#run({ ...run, body: filtered.body });
     const failure = { delivery, body, handler, error: filtered.refusal };
@@ -122,7 +138,8 @@ export class RpcDispatcher {
       else answered = this.#answer(run, toResult(result));
     };
     try {
-      const value = await handler.invoke({ ...occasion, body, queue: this.#options.queue, reply });
+      const { delivery, cause, call } = occasion;
+      const value = await handler.invoke({ delivery, cause, call, body, queue: this.#options.queue, reply });
       if (answered === undefined || value !== undefined)
         reply(handler.repliesItself && value === undefined ? noReply(handler) : value);
     } catch (error) {
@@ -178,12 +195,12 @@ export class RpcDispatcher {
   }
 
   /** Not when the caller's time is over: it has been told that nobody answered. */
-  async #sendWanted({ delivery, call }: Occasion, answer: CallAnswer): Promise<boolean> {
+  #sendWanted({ delivery, call }: Occasion, answer: CallAnswer): Promise<boolean> {
     if (!call.isAbandoned) return this.#send(delivery, answer);
     const { reporter } = this.#options;
     const error = new CallAbandonedError();
     reporter.event({ kind: 'reply.undeliverable', at: reporter.at(delivery), error });
-    return false;
+    return Promise.resolve(false);
   }
 
   async #send(delivery: Delivery, answer: CallAnswer): Promise<boolean> {

@@ -1,6 +1,7 @@
 import type { Declarations } from '../connection/declarations.js';
 import type { ChannelPort, Delivery, Link } from '../connection/port.js';
 import type { Attachment } from '../connection/attachment.js';
+import { deferred, type Deferred } from '../connection/deferred.js';
 import type { Supervisor } from '../connection/supervisor.js';
 import { settleWithin } from '../connection/settle-within.js';
 import { BrokerError, ConnectionError } from '../errors.js';
@@ -28,7 +29,9 @@ export interface SubscriptionOptions {
 export class Subscription implements Attachment {
   readonly queue: string;
   readonly #options: SubscriptionOptions;
-  readonly #inFlight = new Set<Promise<void>>();
+  #inFlight = 0;
+  /** Waits for the last of those. */
+  #idle: Deferred<void> | undefined;
   readonly #topology: LiveTopology;
   #channel: ChannelPort | undefined;
   #consumerTag: string | undefined;
@@ -45,7 +48,7 @@ export class Subscription implements Attachment {
 
   /** Deliveries whose handlers have not finished. */
   get inFlight(): number {
-    return this.#inFlight.size;
+    return this.#inFlight;
   }
 
   get attached(): boolean {
@@ -149,9 +152,11 @@ export class Subscription implements Attachment {
   }
 
   async #finishRunning(limitMs: number): Promise<void> {
-    await settleWithin(Promise.all(this.#inFlight), limitMs);
-    if (this.#inFlight.size === 0) return;
-    const text = `queue "${this.queue}": ${this.#inFlight.size} handler(s) still run at the end of the drain timeout; their messages go back to the queue`;
+    if (this.#inFlight === 0) return;
+    this.#idle = deferred();
+    await settleWithin(this.#idle.promise, limitMs);
+    if (this.inFlight === 0) return;
+    const text = `queue "${this.queue}": ${this.inFlight} handler(s) still run at the end of the drain timeout; their messages go back to the queue`;
     this.#options.observer({ kind: 'warning', text });
   }
 
@@ -161,19 +166,21 @@ export class Subscription implements Attachment {
       this.#unstarted.push(delivery);
       return;
     }
-    const work = this.#options.handle(delivery).then(
-      (settlement) => settle(channel, delivery, settlement),
-      (error: unknown) => {
-        this.#options.observer({
-          kind: 'internal.failure',
-          where: `handling a delivery of queue "${this.queue}"`,
-          error,
-        });
-        settle(channel, delivery, 'reject');
-      },
-    );
-    this.#inFlight.add(work);
-    void work.finally(() => this.#inFlight.delete(work));
+    void this.#handle(channel, delivery);
+  }
+
+  async #handle(channel: ChannelPort, delivery: Delivery): Promise<void> {
+    this.#inFlight += 1;
+    let settlement: Settlement = 'reject';
+    try {
+      settlement = await this.#options.handle(delivery);
+    } catch (error) {
+      const where = `handling a delivery of queue "${this.queue}"`;
+      this.#options.observer({ kind: 'internal.failure', where, error });
+    }
+    settle(channel, delivery, settlement);
+    this.#inFlight -= 1;
+    if (this.#inFlight === 0) this.#idle?.resolve();
   }
 
   /** The broker ended the consumer, for example because the queue was deleted: everything is put back. */

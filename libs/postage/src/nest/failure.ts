@@ -1,9 +1,9 @@
 import { HttpException } from '@nestjs/common';
 import { RpcException } from '@nestjs/microservices';
+import type { HandlerScope } from '../connection/causation.js';
 import { isRecord } from '../wire/body.js';
 import { MessageResultError, MessageResultException } from '../wire/message.js';
 import { describeThrown } from '../wire/thrown.js';
-import type { ErrorSlot } from './raw-error.js';
 
 const NEST_UNKNOWN = 'Internal server error';
 
@@ -24,8 +24,8 @@ const isPacketOf = (failure: unknown, raw: unknown): boolean => {
 const givenByFilters = new WeakSet<object>();
 
 /** The error as it was thrown, where Nest has put its own in its place; otherwise what Nest or a filter made of it. */
-export const originalError = (failure: unknown, { error }: ErrorSlot): unknown => {
-  if (error !== undefined && (isNestUnknown(failure) || isPacketOf(failure, error.raw))) return error.raw;
+export const originalError = (failure: unknown, thrown: HandlerScope['thrown']): unknown => {
+  if (thrown !== undefined && (isNestUnknown(failure) || isPacketOf(failure, thrown.raw))) return thrown.raw;
   if (isRecord(failure)) givenByFilters.add(failure);
   return failure;
 };

@@ -1,6 +1,7 @@
 import type { MessageHandler as NestHandler } from '@nestjs/microservices';
 import { Server } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
+import { currentScope } from '../connection/causation.js';
 import type { PostageConnection } from '../connection/connection.js';
 import type { GenericConsumer } from '../consumer/generic-consumer.js';
 import type { Handler } from '../consumer/handlers.js';
@@ -15,7 +16,6 @@ import { payloadOf } from './payload.js';
 import { PostageContext } from './postage.context.js';
 import type { PostageServerOptions } from './postage.options.js';
 import { splitConnection } from './split-connection.js';
-import { noteRawError, type ErrorSlot } from './raw-error.js';
 
 /** `connected`: every consumer is in place; `disconnected`: it is being (re)connected; `closed`. */
 export type PostageStatus = 'connected' | 'disconnected' | 'closed';
@@ -45,6 +45,8 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
   /** A module closes its connection after its other users; a server on its own closes what it opened. */
   readonly #ownsMessaging: boolean;
   #closing = false;
+  /** The one that does nothing but start: Nest's own, until somebody sets another. */
+  readonly #plainStartHook = this.onProcessingStartHook as unknown;
   readonly #scopes = new Map<ProcessorMetadata, ProcessorScope>();
   readonly #registered = new Map<DecoratedClass, Set<string>>();
 
@@ -156,19 +158,20 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
 
   /** Runs Nest's whole pipeline, and waits until all of it is done. */
   async #run(callback: NestHandler, data: unknown, context: PostageContext): Promise<unknown> {
-    const slot: ErrorSlot = {};
+    const scope = currentScope();
     try {
-      return await this.#withHooks(context, () => noteRawError(slot, () => settled(callback(data, context))));
+      return await this.#withHooks(context, () => settled(callback(data, context)));
     } catch (failure) {
-      throw originalError(failure, slot);
+      throw originalError(failure, scope?.thrown);
     }
   }
 
   /** Nest's instrumentation hooks (11.1.6 and later); the start hook may drop the promise of what it starts. */
-  async #withHooks(context: PostageContext, run: () => Promise<unknown>): Promise<unknown> {
+  #withHooks(context: PostageContext, run: () => Promise<unknown>): Promise<unknown> {
     // Absent before 11.1.6, whatever the types of the installed version say.
     const startHook = this.onProcessingStartHook as typeof this.onProcessingStartHook | undefined;
-    if (!startHook) return run();
+    const isPlain = startHook === this.#plainStartHook && !this.onProcessingEndHook;
+    if (!startHook || isPlain) return run();
     return new Promise((resolve, reject) => {
       startHook(this.transportId, context, async () => {
         try {

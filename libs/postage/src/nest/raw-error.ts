@@ -1,13 +1,6 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { Catch, type ExceptionFilter } from '@nestjs/common';
 import { MetadataScanner } from '@nestjs/core';
-
-/** Where the error of one handler run is noted. */
-export interface ErrorSlot {
-  error?: { readonly raw: unknown };
-}
-
-const currentSlot = new AsyncLocalStorage<ErrorSlot>();
+import { currentScope } from '../connection/causation.js';
 
 /**
  * Nest replaces an error that no exception filter takes by `{ status: 'error', message: 'Internal server error' }`, and the
@@ -16,8 +9,8 @@ const currentSlot = new AsyncLocalStorage<ErrorSlot>();
  */
 class Anything {
   static [Symbol.hasInstance](error: unknown): boolean {
-    const slot = currentSlot.getStore();
-    if (slot) slot.error = { raw: error };
+    const scope = currentScope();
+    if (scope) scope.thrown = { raw: error };
     return false;
   }
 }
@@ -54,6 +47,3 @@ export const noteErrorsOfClass = (prototype: object): void => {
     if (method && Reflect.hasMetadata(PATTERN_METADATA, method)) noteErrorsOf(method);
   }
 };
-
-/** Runs a handler so that the error it ends with can be read from the slot. */
-export const noteRawError = <T>(slot: ErrorSlot, run: () => T): T => currentSlot.run(slot, run);

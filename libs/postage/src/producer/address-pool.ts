@@ -127,19 +127,28 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
         this.lost(error);
         void this.#options.supervisor.reattach(this);
       },
-      release: (address) => void this.#release(address as A, link),
+      release: (address) => this.#release(address as A, link),
     };
   }
 
-  async #release(address: A, link: Link): Promise<void> {
+  #release(address: A, link: Link): void {
     address.onReply = undefined;
     address.onLost = undefined;
     if (!this.#used.delete(address)) return;
-    this.#renewing.add(address);
     const renewed = this.#options.maker.renew(address);
-    const isUsable = typeof renewed === 'boolean' ? renewed : await renewed.catch(() => false);
+    if (typeof renewed === 'boolean') this.#released(address, renewed, link);
+    else void this.#renew(address, renewed, link);
+  }
+
+  async #renew(address: A, renewed: Promise<boolean>, link: Link): Promise<void> {
+    this.#renewing.add(address);
+    const isUsable = await renewed.catch(() => false);
     // A link that has ended has taken it along.
-    if (!this.#renewing.delete(address) || this.#link !== link) return;
+    if (this.#renewing.delete(address)) this.#released(address, isUsable, link);
+  }
+
+  #released(address: A, isUsable: boolean, link: Link): void {
+    if (this.#link !== link) return;
     this.#put(address, isUsable);
     this.#serveWaiters();
   }

@@ -39,7 +39,7 @@ export class AddressWaiters {
 
   /** Hands out addresses as long as there are some. */
   serve(take: () => ReplyAddress | undefined): void {
-    for (const waiter of [...this.#waiting]) {
+    for (const waiter of this.#waiting) {
       const address = take();
       if (!address) return;
       waiter.resolve(address);

@@ -22,7 +22,10 @@ export interface CallOptions {
   readonly priority?: number | undefined;
   /** The message is dropped (or dead-lettered) when it waits longer in a queue, in milliseconds. An rpc expires with its attempt unless this is shorter. */
   readonly expirationMs?: number | undefined;
-  /** Survives a restart of the broker in a durable queue. @default true */
+  /**
+   * Survives a restart of the broker in a durable queue.
+   * @default true for messages; false for rpc, whose reply has nowhere to come to after that
+   */
   readonly persistent?: boolean | undefined;
   /** Fail with UNROUTABLE when no queue takes the message. @default false for messages, true for rpc */
   readonly mandatory?: boolean | undefined;

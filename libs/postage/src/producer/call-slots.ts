@@ -1,8 +1,12 @@
+import { Line } from '../connection/line.js';
+
 /** How many calls may be in flight: a counting semaphore whose waiters are served in order and may give up. */
 export class CallSlots {
   readonly max: number;
   #taken = 0;
   readonly #waiting = new Set<() => void>();
+  /** The same in order, and some that have given up. */
+  readonly #line = new Line<() => void>();
 
   constructor(max: number) {
     this.max = max;
@@ -38,17 +42,20 @@ export class CallSlots {
       if (this.tryTake()) return resolve();
       signal.addEventListener('abort', giveUp, { once: true });
       this.#waiting.add(serve);
+      this.#line.push(serve);
     });
   }
 
   release(): void {
-    const [next] = this.#waiting;
-    if (next === undefined) {
-      this.#taken -= 1;
-      return;
-    }
+    const next = this.#next();
     // The slot changes hands: it is not free in between, so nobody can overtake.
-    this.#waiting.delete(next);
-    next();
+    if (next) next();
+    else this.#taken -= 1;
+  }
+
+  #next(): (() => void) | undefined {
+    for (let next = this.#line.shift(); next !== undefined; next = this.#line.shift())
+      if (this.#waiting.delete(next)) return next;
+    return undefined;
   }
 }

@@ -23,7 +23,7 @@ export class EchoRecord {
   }
 
   note(target: PublishTarget, echoed: boolean): void {
-    const evidence = this.#touch(keyOf(target));
+    const evidence = this.#evidenceOf(keyOf(target));
     if (echoed) evidence.streak += 1;
     else {
       evidence.streak = 0;
@@ -35,9 +35,18 @@ export class EchoRecord {
     return this.#evidence.size;
   }
 
-  /** Puts it behind all others: the first in the map is the one that was not used for the longest time. */
-  #touch(key: string): Evidence {
-    const evidence = this.#evidence.get(key) ?? { streak: 0, needed: PROOF };
+  #evidenceOf(key: string): Evidence {
+    const known = this.#evidence.get(key);
+    if (known && this.#evidence.size < MAX_TARGETS / 2) return known;
+    return this.#touch(key, known);
+  }
+
+  /**
+   * Puts it behind all others, so that the first in the map is the one that was not used for the longest time. As long as
+   * nothing is near to be forgotten, the order does not matter.
+   */
+  #touch(key: string, known: Evidence | undefined): Evidence {
+    const evidence = known ?? { streak: 0, needed: PROOF };
     if (!this.#evidence.delete(key) && this.#evidence.size >= MAX_TARGETS) this.#forgetOldest();
     this.#evidence.set(key, evidence);
     return evidence;

@@ -160,11 +160,15 @@ const generate = ({ kind, suffix }: MethodName): Method => {
   };
 };
 
-const undeclaredMessage = (suffix: string) => (args: readonly unknown[]) =>
-  new MessageCommand(commandName(suffix), onlyParameter(`message${suffix}`, args));
+const undeclaredMessage = (suffix: string): ((args: readonly unknown[]) => Message) => {
+  const [name, method] = [commandName(suffix), `message${suffix}`];
+  return (args) => new MessageCommand(name, onlyParameter(method, args));
+};
 
-const undeclaredRpc = (suffix: string) => (args: readonly unknown[]) =>
-  new RpcCommand(commandName(suffix), onlyParameter(`rpc${suffix}`, args));
+const undeclaredRpc = (suffix: string): ((args: readonly unknown[]) => Message) => {
+  const [name, method] = [commandName(suffix), `rpc${suffix}`];
+  return (args) => new RpcCommand(name, onlyParameter(method, args));
+};
 
 const onlyParameter = (method: string, args: readonly unknown[]): unknown => {
   if (args.length > 1) {

@@ -113,10 +113,10 @@ describe('PendingCall', () => {
     address.onReply?.(reply(call.messageId, 'to the first'));
     const progress = await call.next(200);
     expect(progress.kind === 'reply' && progress.delivery.content.toString()).toBe('to the first');
-    expect([call.ended, address.released, second.released]).toEqual([false, 0, 0]);
+    expect([!call.isWanted(), address.released, second.released]).toEqual([false, 0, 0]);
     call.end();
     call.end();
-    expect([call.ended, address.released, second.released]).toEqual([true, 1, 1]);
+    expect([!call.isWanted(), address.released, second.released]).toEqual([true, 1, 1]);
   });
 
   it('takes a second answer for one that nobody waits for', async () => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { onAbort } from '../connection/on-abort.js';
 import type { Delivery } from '../connection/port.js';
+import type { PublishWatcher } from '../connection/publication.js';
 import { ConnectionError, PublishError } from '../errors.js';
 import type { ReplyAddress } from './reply-address.js';
 import type { RpcRequest } from './rpc-request.js';
@@ -31,7 +32,7 @@ export interface ReplyCollector {
 }
 
 /** One rpc on its way: listens at its addresses from the first attempt to the end, also between two attempts. */
-export class PendingCall {
+export class PendingCall implements PublishWatcher {
   /** The same on every attempt. */
   readonly messageId = randomUUID();
   /** How often the request has left. */
@@ -41,7 +42,7 @@ export class PendingCall {
   readonly #request: RpcRequest;
   readonly #listeners: CallListeners;
   readonly #addresses: ReplyAddress[] = [];
-  readonly #stopListening: () => void;
+  #stopListening: (() => void) | undefined;
   #final: CallProgress | undefined;
   #ambiguous = false;
   #ended = false;
@@ -52,13 +53,18 @@ export class PendingCall {
   constructor(request: RpcRequest, listeners: CallListeners) {
     this.#request = request;
     this.#listeners = listeners;
-    this.#stopListening = onAbort(request.signal, (cause) =>
-      this.fail(new PublishError('ABORTED', request.target, { cause })),
-    );
+    if (request.signal)
+      this.#stopListening = onAbort(request.signal, (cause) =>
+        this.fail(new PublishError('ABORTED', request.target, { cause })),
+      );
   }
 
-  get ended(): boolean {
-    return this.#ended;
+  isWanted(): boolean {
+    return !this.#ended;
+  }
+
+  onSent(): void {
+    this.sent += 1;
   }
 
   /** There is a reply, or it has failed. */
@@ -120,7 +126,7 @@ export class PendingCall {
   /** Gives its addresses back. */
   end(): void {
     this.#ended = true;
-    this.#stopListening();
+    this.#stopListening?.();
     for (const address of this.#addresses.splice(0)) address.release();
   }
 

@@ -104,9 +104,9 @@ export class RpcCaller {
     for (let attempt = 1; attempt <= count; attempt += 1) {
       const limitMs = leftOf(attempt);
       const expirationMs = expirationOf(request, limitMs);
+      const remainingMs = clock.leftMs;
       // The reply may have come while another address was waited for.
-      if (!call.isSettled)
-        this.#send(request, call, { replyTo, attempt, expirationMs, remainingMs: clock.leftMs });
+      if (!call.isSettled) this.#send(request, call, { replyTo, attempt, expirationMs, remainingMs });
       const progress = await progressWithin(call, limitMs, attempt < count);
       if (progress.kind === 'failed') throw progress.error;
       if (progress.kind === 'reply') {
@@ -134,7 +134,7 @@ export class RpcCaller {
     return new RpcTimeoutError({ ...factsOf(request, clock), messageId, attempts: sent, reason });
   }
 
-  #send(request: RpcRequest, call: PendingCall, attempt: OwnSending): void {
+  #send(request: RpcRequest, call: PendingCall, attempt: Omit<Sending, 'messageId'>): void {
     this.#publish(request, call, attempt).catch((error: unknown) => {
       const isPublishError = error instanceof PublishError && error.code !== 'ABORTED';
       // Sent, but not confirmed: the reply may come all the same.
@@ -145,12 +145,10 @@ export class RpcCaller {
     });
   }
 
-  #publish(request: RpcRequest, call: PendingCall, own: OwnSending): Promise<void> {
-    const onSent = (): void => {
-      call.sent += 1;
-    };
-    const sending = { ...own, messageId: call.messageId, isWanted: () => !call.ended, onSent };
-    return this.#connection.publish(publicationOf(request, sending));
+  #publish(request: RpcRequest, call: PendingCall, own: Omit<Sending, 'messageId'>): Promise<void> {
+    const { replyTo, attempt, remainingMs, expirationMs } = own;
+    const sending = { replyTo, attempt, remainingMs, expirationMs, messageId: call.messageId };
+    return this.#connection.publish(publicationOf(request, sending, call));
   }
 
   /** An address for a request with any number of replies; the caller releases it. */
@@ -185,17 +183,13 @@ export class RpcCaller {
   }
 }
 
-type OwnSending = Omit<Sending, 'messageId' | 'isWanted' | 'onSent'>;
-
 /** What becomes of a call within one attempt; where it is the last one, something ambiguous changes nothing. */
-const progressWithin = async (
-  call: PendingCall,
-  limitMs: number,
-  mayRetry: boolean,
-): Promise<CallProgress> => {
+const progressWithin = (call: PendingCall, limitMs: number, mayRetry: boolean): Promise<CallProgress> =>
+  mayRetry ? call.next(limitMs) : finalProgressWithin(call, limitMs);
+
+const finalProgressWithin = async (call: PendingCall, limitMs: number): Promise<CallProgress> => {
   const endMs = performance.now() + limitMs;
   let progress = await call.next(limitMs);
-  if (mayRetry) return progress;
   while (progress.kind === 'ambiguous') progress = await call.next(endMs - performance.now());
   return progress;
 };

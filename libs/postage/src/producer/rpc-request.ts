@@ -1,6 +1,6 @@
 import { CALL_HEADERS } from '../connection/call-headers.js';
 import type { MessageProperties } from '../connection/port.js';
-import type { PublishRequest } from '../connection/publication.js';
+import type { PublishRequest, PublishWatcher } from '../connection/publication.js';
 import type { PublishTarget } from '../errors.js';
 import type { Topology } from '../topology/types.js';
 
@@ -23,8 +23,6 @@ export interface RpcRequest {
 
 /** What one sending of a request has of its own. */
 export interface Sending {
-  /** The same on every attempt of one call. */
-  readonly messageId: string;
   readonly replyTo: string;
   /** Counts from 1. */
   readonly attempt: number;
@@ -32,37 +30,50 @@ export interface Sending {
   readonly remainingMs: number | undefined;
   /** A request that still waits in its queue after that is not run later; undefined: it is. */
   readonly expirationMs: number | undefined;
-  readonly isWanted: () => boolean;
-  readonly onSent: () => void;
+  /** The same on every attempt of one call. */
+  readonly messageId: string;
 }
 
-export const publicationOf = (request: RpcRequest, sending: Sending): PublishRequest => {
+export const publicationOf = (
+  request: RpcRequest,
+  sending: Sending,
+  watcher: PublishWatcher,
+): PublishRequest => {
   const { target, content, mandatory, topology, signal, publishTimeoutMs, timeoutMs } = request;
   const { exchange, routingKey } = target;
   const properties = propertiesOf(request.properties, sending);
-  return {
-    message: { exchange, routingKey, content, mandatory, properties },
-    topology,
-    deadlineMs: Math.min(publishTimeoutMs, sending.expirationMs ?? timeoutMs),
-    signal,
-    isWanted: sending.isWanted,
-    onSent: sending.onSent,
-  };
+  const deadlineMs = Math.min(publishTimeoutMs, sending.expirationMs ?? timeoutMs);
+  const message = { exchange, routingKey, content, mandatory, properties };
+  return { message, topology, deadlineMs, signal, watcher };
 };
 
 const propertiesOf = (own: MessageProperties, sending: Sending): MessageProperties => {
-  const { messageId, replyTo, attempt, remainingMs, expirationMs } = sending;
-  const expiration = shorter(own.expiration, expirationMs);
-  const headers: Record<string, unknown> = { ...own.headers, [CALL_HEADERS.attempt]: attempt };
-  if (remainingMs !== undefined) headers[CALL_HEADERS.remainingMs] = wholeMs(remainingMs);
-  return {
-    ...own,
-    messageId,
-    correlationId: messageId,
-    replyTo,
-    headers,
-    ...(expiration === undefined ? {} : { expiration }),
-  };
+  const { messageId, replyTo } = sending;
+  const expiration = shorter(own.expiration, sending.expirationMs);
+  const headers = headersOf(own.headers, sending);
+  return { ...own, messageId, correlationId: messageId, replyTo, headers, expiration };
+};
+
+type Headers = Readonly<Record<string, unknown>>;
+
+const headersOf = (own: Headers | undefined, { attempt, remainingMs }: Sending): Headers => {
+  const remaining = remainingMs === undefined ? undefined : wholeMs(remainingMs);
+  const isLast = lastHeaders.attempt === attempt && lastHeaders.remaining === remaining;
+  if (!isLast) lastHeaders = { attempt, remaining, headers: callHeaders(attempt, remaining) };
+  return own === undefined ? lastHeaders.headers : { ...own, ...lastHeaders.headers };
+};
+
+const callHeaders = (attempt: number, remaining: number | undefined): Headers =>
+  Object.freeze({
+    [CALL_HEADERS.attempt]: attempt,
+    ...(remaining === undefined ? {} : { [CALL_HEADERS.remainingMs]: remaining }),
+  });
+
+/** First attempts of calls with one and the same timeout have the same headers: amqplib is quicker with an object it knows. */
+let lastHeaders = {
+  attempt: 1,
+  remaining: undefined as number | undefined,
+  headers: callHeaders(1, undefined),
 };
 
 /** AMQP's integers have 64 bits, JavaScript's 53. */

@@ -110,7 +110,7 @@ export class Sender {
         exchange: exchange.name,
         routingKey,
         content,
-        properties: { ...this.#properties(options), messageId: randomUUID() },
+        properties: { ...this.#properties(options, true), messageId: randomUUID() },
         mandatory: options.mandatory ?? false,
       },
       topology: exchangeTopology(exchange),
@@ -128,7 +128,8 @@ export class Sender {
       target: { exchange: exchange.name, routingKey },
       topology: exchangeTopology(exchange),
       content,
-      properties: this.#properties(options),
+      // Its reply can not outlive our connection, so a request that outlives the broker would be run for nobody.
+      properties: this.#properties(options, false),
       mandatory: options.mandatory ?? true,
       timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
       maxRetry: options.maxRetry ?? DEFAULT_MAX_RETRY,
@@ -147,20 +148,24 @@ export class Sender {
       : { ...body, fingerprint: this.#runtime.fingerprint };
   }
 
-  #properties(options: CallOptions): MessageProperties {
-    const { priority, expirationMs, persistent } = options;
+  #properties(options: CallOptions, isPersistent: boolean): MessageProperties {
+    const { priority, expirationMs, persistent = isPersistent } = options;
     const caused = causationHeaders();
     // What the caller says itself wins.
     const headers = caused === undefined ? options.headers : { ...caused, ...options.headers };
     const appId = this.#runtime.fingerprint.name;
+    // What is undefined is not sent. All of them have all of these fields, and the same place for each.
     return {
       contentType: this.#settings.codec.contentType,
-      deliveryMode: (persistent ?? true) ? 2 : 1,
+      deliveryMode: persistent ? 2 : 1,
       timestamp: Math.floor(Date.now() / 1000),
-      ...(appId === null ? {} : { appId }),
-      ...(headers === undefined ? {} : { headers }),
-      ...(priority === undefined ? {} : { priority }),
-      ...(expirationMs === undefined ? {} : { expiration: String(expirationMs) }),
+      appId: appId ?? undefined,
+      headers,
+      priority,
+      expiration: expirationMs === undefined ? undefined : String(expirationMs),
+      messageId: undefined,
+      correlationId: undefined,
+      replyTo: undefined,
     };
   }
 

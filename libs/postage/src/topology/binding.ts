@@ -72,10 +72,17 @@ export const EMPTY_TOPOLOGY: Topology = Object.freeze({
 });
 
 /** What has to exist before one publishes to an exchange; nothing for the default exchange. */
-export const exchangeTopology = (exchange: Exchange): Topology =>
-  exchange.name === ''
-    ? EMPTY_TOPOLOGY
-    : Object.freeze({ ...EMPTY_TOPOLOGY, exchanges: Object.freeze([exchange]) });
+export const exchangeTopology = (exchange: Exchange): Topology => {
+  if (exchange.name === '') return EMPTY_TOPOLOGY;
+  const known = exchangeTopologies.get(exchange);
+  if (known) return known;
+  const topology = Object.freeze({ ...EMPTY_TOPOLOGY, exchanges: Object.freeze([exchange]) });
+  exchangeTopologies.set(exchange, topology);
+  return topology;
+};
+
+/** Every message needs that of its exchange. */
+const exchangeTopologies = new WeakMap<Exchange, Topology>();
 
 /**
  * What has to exist before one consumes an eqk, every entity once. A dead-letter exchange is part of it when it was

@@ -60,7 +60,7 @@ export class Codec {
    * one that is not understood.
    */
   forReplyTo(contentType: string | undefined): Pick<Codec, 'contentType' | 'encode'> {
-    const encoder = this.#byContentType.get(mediaTypeOf(contentType ?? '')) ?? this.#encoder;
+    const encoder = this.#lookUp(contentType ?? '') ?? this.#encoder;
     return encoder === this.#encoder ? this : new Codec({ encoder, maxBytes: this.#maxBytes });
   }
 
@@ -113,10 +113,16 @@ export class Codec {
     }
   }
 
+  /** Nearly always it is written as we write it. */
+  #lookUp(contentType: string): Encoder | undefined {
+    const exact = this.#byContentType.get(contentType);
+    if (exact !== undefined) return exact;
+    const mediaType = mediaTypeOf(contentType);
+    return mediaType === '' ? this.#encoder : this.#byContentType.get(mediaType);
+  }
+
   #encoderFor(contentType: string | undefined): Encoder {
-    const mediaType = mediaTypeOf(contentType ?? '');
-    if (mediaType === '') return this.#encoder;
-    const encoder = this.#byContentType.get(mediaType);
+    const encoder = this.#lookUp(contentType ?? '');
     if (encoder !== undefined) return encoder;
     const known = [...this.#byContentType.keys()].join(', ');
     throw new MalformedMessageError(

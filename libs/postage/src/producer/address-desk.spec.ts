@@ -2,24 +2,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { PostageConnection } from '../connection/connection.js';
 import { silent } from '../observability/observer.js';
 import { MemoryBroker } from '../testing/memory-broker.js';
-import { EMPTY_TOPOLOGY } from '../topology/binding.js';
 import { AddressDesk } from './address-desk.js';
 import { CallClock } from './call-clock.js';
 import { ReplyAddresses } from './reply-addresses.js';
-import type { RpcRequest } from './rpc-request.js';
+import { requestTo } from './rpc-request.spec.fixture.js';
 
-const request: RpcRequest = {
-  target: { exchange: '', routingKey: 'replier' },
-  topology: EMPTY_TOPOLOGY,
-  content: Buffer.from('?'),
-  properties: {},
-  mandatory: true,
-  timeoutMs: 200,
-  maxRetry: 4,
-  publishTimeoutMs: 30_000,
-  type: 'command',
-  command: 'ask',
-};
+const request = requestTo({ exchange: '', routingKey: 'replier' });
 
 /** A desk with a place for one call, on a connection that nobody needs. */
 const startDesk = (): AddressDesk => {

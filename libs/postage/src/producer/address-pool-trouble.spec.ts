@@ -1,47 +1,14 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { PostageConnection } from '../connection/connection.js';
 import { deferred } from '../connection/deferred.js';
-import type { Link } from '../connection/port.js';
 import { ConnectionError } from '../errors.js';
 import { MemoryBroker } from '../testing/memory-broker.js';
-import { AddressPool, type AddressMaker } from './address-pool.js';
-import type { AddressEvents, ReplyAddress } from './reply-address.js';
+import { AddressPool } from './address-pool.js';
+import { FakeMaker } from './fake-maker.spec.fixture.js';
+import type { ReplyAddress } from './reply-address.js';
 
 /** How long a pool makes no further address after it could not. */
 const FULL_MS = 1_000;
-
-/** Makes addresses out of nothing; a test says what happens while one is made, and how it is renewed. */
-class FakeMaker implements AddressMaker<ReplyAddress> {
-  readonly concurrency = 4;
-  room = Infinity;
-  events!: AddressEvents;
-  restored = 0;
-  made = 0;
-  renewal: () => boolean | Promise<boolean> = () => true;
-  gate: (address: ReplyAddress) => Promise<unknown> = () => Promise.resolve();
-
-  restore(_: Link, events: AddressEvents): Promise<void> {
-    this.restored += 1;
-    this.events = events;
-    return Promise.resolve();
-  }
-
-  async make(): Promise<ReplyAddress> {
-    const { events } = this;
-    this.made += 1;
-    const name = `address ${this.made}`;
-    const release = (): void => events.release(address);
-    const address: ReplyAddress = { name, fresh: true, onReply: undefined, onLost: undefined, release };
-    await this.gate(address);
-    return address;
-  }
-
-  renew(): boolean | Promise<boolean> {
-    return this.renewal();
-  }
-
-  discard(): void {}
-}
 
 const opened: PostageConnection[] = [];
 
@@ -50,7 +17,7 @@ const startPool = (maxCalls = 1_000) => {
   const reconnect = { initialDelayMs: 1, maxDelayMs: 2 };
   const connection = new PostageConnection({ driver: broker, name: 'x', reconnect });
   opened.push(connection);
-  const maker = new FakeMaker();
+  const maker = new FakeMaker(4);
   const supervisor = connection.consuming;
   const options = { supervisor, maker, maxCalls, idleMs: 60_000 };
   const pool = new AddressPool<ReplyAddress>({ ...options, onLate: () => undefined });
@@ -130,7 +97,7 @@ describe('AddressPool, on a connection that opens', () => {
   it('hands out nothing of a connection that fails while it opens: nobody would be told that it is gone', async () => {
     const { pool, maker, supervisor } = startPool();
     const madeOn: number[] = [];
-    maker.gate = async () => void madeOn.push(maker.restored);
+    maker.gate = async () => void madeOn.push(maker.restored.length);
     const taken = pool.take(patient());
     let attempts = 0;
     const other = {

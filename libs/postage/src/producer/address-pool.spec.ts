@@ -2,50 +2,12 @@ import { getEventListeners } from 'node:events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { PostageConnection } from '../connection/connection.js';
 import { deferred } from '../connection/deferred.js';
-import type { Delivery, Link } from '../connection/port.js';
+import type { Delivery } from '../connection/port.js';
 import { BrokerError, ConnectionError } from '../errors.js';
 import { MemoryBroker } from '../testing/memory-broker.js';
-import { AddressPool, type AddressMaker } from './address-pool.js';
-import type { AddressEvents, ReplyAddress } from './reply-address.js';
-
-type Renewal = boolean | Promise<boolean>;
-
-/** Makes addresses out of nothing, and at once unless a test holds it back. */
-class FakeMaker implements AddressMaker<ReplyAddress> {
-  readonly concurrency = 2;
-  readonly room = Infinity;
-  readonly restored: Link[] = [];
-  events!: AddressEvents;
-  readonly discarded: string[] = [];
-  made = 0;
-  renewal: (address: ReplyAddress) => Renewal = () => true;
-  /** Waited for by every `make`. */
-  gate: () => Promise<unknown> = () => Promise.resolve();
-
-  restore(link: Link, events: AddressEvents): Promise<void> {
-    this.restored.push(link);
-    this.events = events;
-    return Promise.resolve();
-  }
-
-  async make(): Promise<ReplyAddress> {
-    const { events } = this;
-    this.made += 1;
-    const name = `address ${this.made}`;
-    await this.gate();
-    const release = (): void => events.release(address);
-    const address: ReplyAddress = { name, fresh: true, onReply: undefined, onLost: undefined, release };
-    return address;
-  }
-
-  renew(address: ReplyAddress): Renewal {
-    return this.renewal(address);
-  }
-
-  discard({ name }: ReplyAddress): void {
-    this.discarded.push(name);
-  }
-}
+import { AddressPool } from './address-pool.js';
+import { FakeMaker, type Renewal } from './fake-maker.spec.fixture.js';
+import type { ReplyAddress } from './reply-address.js';
 
 const delivery = (text: string): Delivery => ({
   deliveryTag: 1,
@@ -64,7 +26,7 @@ const startPool = () => {
   const reconnect = { initialDelayMs: 1, maxDelayMs: 2 };
   const connection = new PostageConnection({ driver: broker, name: 'x', reconnect });
   opened.push(connection);
-  const maker = new FakeMaker();
+  const maker = new FakeMaker(2);
   const late: string[] = [];
   const pool = new AddressPool<ReplyAddress>({
     supervisor: connection.consuming,

@@ -2,23 +2,11 @@ import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Delivery } from '../connection/port.js';
 import { ConnectionError } from '../errors.js';
-import { EMPTY_TOPOLOGY } from '../topology/binding.js';
 import { lostReplyPath, PendingCall } from './pending-call.js';
 import type { ReplyAddress } from './reply-address.js';
-import type { RpcRequest } from './rpc-request.js';
+import { requestTo } from './rpc-request.spec.fixture.js';
 
-const request: RpcRequest = {
-  target: { exchange: 'work', routingKey: 'k' },
-  topology: EMPTY_TOPOLOGY,
-  content: Buffer.from('?'),
-  properties: {},
-  mandatory: true,
-  timeoutMs: 200,
-  maxRetry: 4,
-  publishTimeoutMs: 30_000,
-  type: 'command',
-  command: 'ask',
-};
+const request = requestTo({ exchange: 'work', routingKey: 'k' });
 
 const reply = (correlationId: string | undefined, text = '!'): Delivery => ({
   deliveryTag: 1,

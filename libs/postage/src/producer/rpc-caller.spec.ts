@@ -4,22 +4,10 @@ import type { Delivery, Driver, MessageProperties } from '../connection/port.js'
 import { ConnectionError } from '../errors.js';
 import { silent } from '../observability/observer.js';
 import { MemoryBroker } from '../testing/memory-broker.js';
-import { EMPTY_TOPOLOGY } from '../topology/binding.js';
 import { RpcCaller } from './rpc-caller.js';
-import type { RpcRequest } from './rpc-request.js';
+import { requestTo } from './rpc-request.spec.fixture.js';
 
-const request: RpcRequest = {
-  target: { exchange: '', routingKey: 'replier' },
-  topology: EMPTY_TOPOLOGY,
-  content: Buffer.from('?'),
-  properties: {},
-  mandatory: true,
-  timeoutMs: 200,
-  maxRetry: 4,
-  publishTimeoutMs: 30_000,
-  type: 'command',
-  command: 'ask',
-};
+const request = requestTo({ exchange: '', routingKey: 'replier' });
 
 /** Hands whatever comes to the replier's queue to `onRequest`, with the way to send something back. */
 const serve = async (

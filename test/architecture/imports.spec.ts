@@ -21,7 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, Rule>> = {
   connection: { parts: ['errors', 'topology', 'observability'], packages: /^(amqplib$|node:)/ },
   producer: { parts: CORE, packages: NODE },
   consumer: { parts: CORE, packages: NODE },
-  application: { parts: [...CORE, 'consumer'], packages: NODE },
+  application: { parts: [...CORE, 'producer', 'consumer'], packages: NODE },
   nest: { parts: [...CORE, 'producer', 'consumer', 'application'], packages: /^(@nestjs\/|rxjs$|node:)/ },
   testing: { parts: ['errors', 'wire', 'topology', 'connection'], packages: NODE },
   index: { parts: [...CORE, 'producer', 'consumer', 'application', 'nest'] },

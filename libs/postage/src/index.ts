@@ -86,10 +86,32 @@ export type { RpcSnapshot } from './producer/rpc-snapshot.js';
 
 export type { CallAnswer, CallClaim, CallStore } from './consumer/call-store.js';
 export { GenericConsumer } from './consumer/generic-consumer.js';
-export type { ConsumerSnapshot } from './consumer/generic-consumer.js';
+export type { ConsumerSnapshot } from './consumer/consumed-queues.js';
 export type { ReplyFunction } from './consumer/invocation.js';
 export type { RecentCallsOptions } from './consumer/recent-calls-options.js';
 
+export { Address } from './application/address.js';
+export type { AddressParts } from './application/address.js';
+export type { ApplicationDescription } from './application/application-description.js';
+export { ApplicationMember } from './application/application-member.js';
+export { GenericApplicationStatusExchange } from './application/application-options.js';
+export type {
+  ApplicationOptions,
+  ControlGuard,
+  ControlRequest,
+  PresenceOptions,
+  RestartMethod,
+} from './application/application-options.js';
+export { AddressedProducer, ApplicationProducer } from './application/application-producer.js';
+export { GenericApplicationExchange } from './application/application-topology.js';
+export type { FleetMember } from './application/fleet.js';
+export { FleetDirectory } from './application/fleet-directory.js';
+export type { RefreshOptions } from './application/fleet-directory.js';
+export { ApplicationLifecycle } from './application/lifecycle.js';
+export type { ApplicationEnd } from './application/lifecycle.js';
+
+export { GenericApplication } from './nest/generic-application.js';
+export type { GenericApplicationOptions } from './nest/generic-application.js';
 export {
   MessageFilter,
   MessageHandler,
@@ -114,5 +136,5 @@ export { PostageServer } from './nest/postage.server.js';
 export type { PostageEvents, PostageStatus } from './nest/postage.server.js';
 export { Processor } from './nest/processor.decorator.js';
 export type { ProcessorOptions } from './nest/processor.decorator.js';
-export { InjectConsumer, InjectProducer, Producer } from './nest/producer.decorators.js';
+export { InjectApplication, InjectConsumer, InjectProducer, Producer } from './nest/producer.decorators.js';
 export type { ProducerOptions } from './nest/producer.decorators.js';

@@ -1,4 +1,4 @@
-/** AMQP headers of this library: what a call says of itself, beside its body. Peers may ignore all of them. */
+/** AMQP headers of this library: what a message says of itself, beside its body. Peers may ignore all of them. */
 export const CALL_HEADERS = {
   /** Milliseconds that the caller will still wait, all attempts together, when the request was sent. */
   remainingMs: 'postage-remaining-ms',
@@ -10,4 +10,8 @@ export const CALL_HEADERS = {
   correlationId: 'postage-correlation-id',
   /** The message whose handler sent this one. */
   causationId: 'postage-causation-id',
+  /** Of a status: the groups that the sender is in, a list of texts. */
+  groups: 'postage-groups',
+  /** Of a status: milliseconds until the sender's next heartbeat. */
+  intervalMs: 'postage-interval-ms',
 } as const;

@@ -43,9 +43,11 @@ export class Dispatcher {
     if (body instanceof Error) return this.#malformed(delivery, body);
     const { reporter, debug, table } = this.#options;
     if (debug) reporter.event({ kind: 'message.received', at: reporter.at(delivery), body });
-    const handlers = table.find(body.category, body.type, body.name);
+    const found = table.find(body.category, body.type, body.name);
+    if (found.length === 0) return this.#unhandled(delivery, body);
+    const handlers = found.every(({ isFor }) => isFor === undefined) ? found : this.#those(found, delivery);
     const [handler] = handlers;
-    if (handler === undefined) return this.#unhandled(delivery, body);
+    if (handler === undefined) return TAKEN_ELSEWHERE;
     return body.category === 'rpc'
       ? this.#handleRpc(delivery, body, handler)
       : this.#handleAll(delivery, body, handlers);
@@ -71,6 +73,10 @@ export class Dispatcher {
     this.#options.reporter.unhandled(delivery, body);
     if (body.category === 'rpc') await this.#options.rpc.refuseUnhandled(delivery, body);
     return 'ack';
+  }
+
+  #those(found: readonly Handler[], delivery: Delivery): readonly Handler[] {
+    return found.filter(({ isFor }) => isFor?.(delivery, this.#options.queue) ?? true);
   }
 
   #handleRpc(delivery: Delivery, body: MessageBody, handler: Handler): Promise<Settlement> {
@@ -116,6 +122,8 @@ export class Dispatcher {
     }
   }
 }
+
+const TAKEN_ELSEWHERE: Promise<Settlement> = Promise.resolve('ack');
 
 const nobodyWaits = (): void => undefined;
 

@@ -1,46 +1,29 @@
-import type { PostageConnection } from '../connection/connection.js';
+import type { Delivery } from '../connection/port.js';
 import { ConnectionError, InvalidOptionError } from '../errors.js';
-import type { Observer } from '../observability/observer.js';
 import { mergeTopologies, topologyOf, type Eqk } from '../topology/binding.js';
 import type { Compatibility, QueueFlags } from '../topology/queue.js';
 import type { AmqpTable, Binding, Exchange, Topology } from '../topology/types.js';
-import type { Codec } from '../wire/codec.js';
-import type { FingerprintDict } from '../wire/fingerprint.js';
-import { CallMemory } from './call-memory.js';
-import { Dispatcher } from './dispatch.js';
-import { HandlerTable, type Handler } from './handlers.js';
-import type { AnyResult } from './invocation.js';
-import { planQueues, type ProcessorScope, type QueuePlan, type ScopedHandler } from './queue-plan.js';
-import { RecentCalls } from './recent-calls.js';
-import type { RecentCallsSettings } from './recent-calls-options.js';
-import { Replier } from './replier.js';
-import { Reporter } from './reporter.js';
-import { RpcDispatcher } from './rpc-dispatch.js';
-import { Subscription } from './subscription.js';
+import {
+  ConsumedQueues,
+  type ConsumedQueuesOptions,
+  type ConsumerSnapshot,
+  type DispatcherPlan,
+} from './consumed-queues.js';
+import type { Dispatcher } from './dispatch.js';
+import { describePattern, type Handler, type HandlerPattern } from './handlers.js';
+import { partFor, planQueues, type ProcessorScope, type ScopedHandler } from './queue-plan.js';
 
-export interface GenericConsumerOptions {
-  readonly connection: PostageConnection;
-  readonly codec: Codec;
-  readonly fingerprint: FingerprintDict;
-  readonly observer: Observer;
-  readonly debug: boolean;
+export interface GenericConsumerOptions extends ConsumedQueuesOptions {
   readonly compatibility: Compatibility;
   readonly prefetch: number;
-  /** How long `drain` waits for running handlers, in milliseconds. */
-  readonly drainTimeoutMs: number;
-  /** What the caller of a failed rpc handler is told. */
-  readonly toFailure: (error: unknown) => AnyResult;
-  /** How repeated calls are known again; `false`: not at all. */
-  readonly recentCalls: RecentCallsSettings | false;
 }
 
-/** One consumed queue, as a snapshot shows it. */
-export interface ConsumerSnapshot {
-  readonly queue: string;
-  readonly attached: boolean;
-  readonly inFlight: number;
-  /** Messages and rpcs that no handler was for, since the start. */
-  readonly unhandled: number;
+/** What `addQueues` can be told of some of its queues, by their names. */
+export interface OwnQueueOptions {
+  /** Only this process consumes them, although they are not exclusive. @default [] */
+  readonly privateQueues?: readonly string[] | undefined;
+  /** Messages that wait in them when they are first consumed are known as leftovers. @default [] */
+  readonly watchedQueues?: readonly string[] | undefined;
 }
 
 /**
@@ -48,14 +31,12 @@ export interface ConsumerSnapshot {
  */
 export class GenericConsumer {
   readonly #options: GenericConsumerOptions;
-  readonly #replier: Replier;
-  readonly #memory: CallMemory | undefined;
+  readonly #queues: ConsumedQueues;
   readonly #handlers: ScopedHandler[] = [];
   readonly #scopes = new Set<ProcessorScope>();
   /** The queues of handlers that belong to no processor. */
   readonly #own: { readonly label: string; eqk: Eqk };
-  readonly #subscriptions = new Map<string, Subscription>();
-  readonly #dispatchers = new Map<string, Dispatcher>();
+  readonly #privateQueues = new Set<string>();
   /** Bound before the start: put in place with it. */
   readonly #early: (() => Promise<void>)[] = [];
   #started: Promise<void> | undefined;
@@ -63,15 +44,16 @@ export class GenericConsumer {
 
   constructor(options: GenericConsumerOptions) {
     this.#options = options;
-    this.#replier = new Replier(options);
-    this.#memory = memoryOf(options);
+    this.#queues = new ConsumedQueues(options);
     this.#own = { label: 'the server', eqk: [] };
     this.#scopes.add(this.#own);
   }
 
   /** Adds queues for the handlers that belong to no processor; before `start`. */
-  addQueues(eqk: Eqk): void {
+  addQueues(eqk: Eqk, { privateQueues = [], watchedQueues = [] }: OwnQueueOptions = {}): void {
     this.#own.eqk = [...this.#own.eqk, ...eqk];
+    for (const name of privateQueues) this.#privateQueues.add(name);
+    for (const name of watchedQueues) this.#queues.leftovers.watch(name);
   }
 
   /** Adds a handler; before `start`. Without a scope it serves the queues of the consumer itself. */
@@ -98,10 +80,12 @@ export class GenericConsumer {
       defaultPrefetch: this.#options.prefetch,
       compatibility: this.#options.compatibility,
       ownEqk: this.#own.eqk,
+      privateQueues: this.#privateQueues,
     });
     this.#warnOfHandlersWithoutQueue();
-    for (const plan of plans) this.#subscriptions.set(plan.queue.name, this.#subscription(plan));
-    await Promise.all([...this.#subscriptions.values()].map((subscription) => subscription.start()));
+    await Promise.all(
+      plans.map((plan) => this.#queues.add(plan)).map((subscription) => subscription.start()),
+    );
     for (const bind of this.#early) await bind();
   }
 
@@ -122,8 +106,7 @@ export class GenericConsumer {
     const eqk: Eqk = [[exchange, [args === undefined ? [spec, key] : [spec, key, args]]]];
     const topology = topologyOf(eqk, this.#options);
     const bind = (): Promise<void> => this.#bind(queue, topology, flags !== undefined);
-    if (this.#drained)
-      throw new ConnectionError('CONNECTION_CLOSED', 'the consumer is closing: it binds nothing any more');
+    this.#throwIfClosing();
     if (this.#started === undefined) this.#early.push(bind);
     else await this.#started.then(bind);
   }
@@ -131,21 +114,48 @@ export class GenericConsumer {
   async #bind(queue: string, topology: Topology, hasFlags: boolean): Promise<void> {
     const bare = { ...topology, queues: [] };
     // Throws where exchanges of one name differ: the broker would not be asked about the second.
-    mergeTopologies(...[...this.#subscriptions.values()].map((each) => each.topology), bare);
-    const existing = this.#subscriptions.get(queue);
+    mergeTopologies(...this.#queues.topologies, bare);
+    const existing = this.#queues.get(queue);
     if (existing) return existing.extend(hasFlags ? topology : bare);
-    const [definition] = topology.queues;
-    if (!definition) throw new InvalidOptionError('queue', 'must name a queue.');
-    const { prefetch } = this.#options;
-    const handlers = this.#handlers.map(({ handler }) => handler);
-    const subscription = this.#subscription({ queue: definition, topology, prefetch, handlers });
-    this.#subscriptions.set(queue, subscription);
-    try {
-      await subscription.start();
-    } catch (error) {
-      this.#subscriptions.delete(queue);
-      throw error;
+    await this.#consume(
+      topology,
+      this.#handlers.map(({ handler }) => handler),
+    );
+  }
+
+  /**
+   * Consumes further queues at run time, with the handlers that belong to no processor; queues that are consumed already
+   * get the bindings.
+   * @throws {InvalidOptionError} it contradicts what is consumed here
+   * @throws {TopologyError} the broker refused it
+   */
+  async addQueuesNow(
+    eqk: Eqk,
+    { watchedQueues = [] }: Pick<OwnQueueOptions, 'watchedQueues'> = {},
+  ): Promise<void> {
+    await this.#started;
+    for (const name of watchedQueues) this.#queues.leftovers.watch(name);
+    const topology = topologyOf(eqk, this.#options);
+    for (const queue of topology.queues) {
+      const part = partFor(queue, topology);
+      const existing = this.#queues.get(queue.name);
+      if (existing) await existing.extend(part);
+      else await this.#consume(part, this.#ownHandlers);
     }
+  }
+
+  /** Stops consuming a queue: what has not started goes back to it, what runs goes on. The queue stays, for others. */
+  removeQueue(queue: string): Promise<void> {
+    return this.#queues.remove(queue);
+  }
+
+  async #consume(topology: Topology, handlers: readonly Handler[]): Promise<void> {
+    this.#throwIfClosing();
+    const [queue] = topology.queues;
+    if (!queue) throw new InvalidOptionError('queue', 'must name a queue.');
+    const isPrivate = queue.exclusive || this.#privateQueues.has(queue.name);
+    const { prefetch } = this.#options;
+    await this.#queues.start({ queue, isPrivate, topology, prefetch, handlers });
   }
 
   /**
@@ -160,11 +170,11 @@ export class GenericConsumer {
     _flags?: QueueFlags,
     args: AmqpTable = {},
   ): Promise<void> {
-    const subscription = this.#subscriptions.get(queue);
+    const subscription = this.#queues.get(queue);
     if (!subscription) {
       throw new InvalidOptionError(
         'queue',
-        `"${queue}" is not consumed here. Consumed: ${[...this.#subscriptions.keys()].join(', ') || 'none'}.`,
+        `"${queue}" is not consumed here. Consumed: ${this.#queues.names.join(', ') || 'none'}.`,
       );
     }
     const binding: Binding = { exchange: exchange.name, queue, key, arguments: args };
@@ -172,83 +182,52 @@ export class GenericConsumer {
   }
 
   get snapshot(): readonly ConsumerSnapshot[] {
-    return [...this.#subscriptions.values()].map(({ queue, attached, inFlight }) => ({
-      queue,
-      attached,
-      inFlight,
-      unhandled: this.#dispatchers.get(queue)?.unhandled ?? 0,
-    }));
+    return this.#queues.snapshot;
   }
 
   /** Calls that would be known again if they were repeated: those that run, and those answered a short while ago. */
   get recentCalls(): number {
-    return this.#memory?.size ?? 0;
+    return this.#queues.recentCalls;
+  }
+
+  /** What the handlers are for, without repetitions. */
+  get patterns(): readonly HandlerPattern[] {
+    const patterns = this.#handlers.map(({ handler: { pattern } }) => pattern);
+    return [...new Map(patterns.map((pattern) => [describePattern(pattern), pattern])).values()];
+  }
+
+  /** Whether a message waited in its queue before this process consumed it, as far as one can tell; only of watched queues. */
+  isLeftover(delivery: Delivery): boolean {
+    return this.#queues.leftovers.has(delivery);
+  }
+
+  /** For a queue that somebody else consumes. */
+  dispatcherFor(plan: DispatcherPlan): Pick<Dispatcher, 'handle'> {
+    return this.#queues.dispatcher(plan);
   }
 
   /** Stops consuming and waits for running handlers, their replies and acks included. Idempotent; never rejects. */
   drain(): Promise<void> {
-    this.#drained ??= Promise.all(
-      [...this.#subscriptions.values()].map((subscription) =>
-        subscription.drain(this.#options.drainTimeoutMs),
-      ),
-    ).then(() => this.#memory?.clear());
+    this.#drained ??= this.#queues.drain();
     return this.#drained;
   }
 
-  #subscription(plan: QueuePlan): Subscription {
-    const { queue, topology, prefetch } = plan;
-    const { connection, observer } = this.#options;
-    const dispatcher = this.#dispatcher(plan);
-    this.#dispatchers.set(queue.name, dispatcher);
-    return new Subscription({
-      queue: queue.name,
-      topology,
-      prefetch,
-      supervisor: connection.consuming,
-      declarations: connection.consumingDeclarations,
-      observer,
-      handle: (delivery) => dispatcher.handle(delivery),
-    });
+  get #ownHandlers(): readonly Handler[] {
+    return this.#handlers
+      .filter(({ scope }) => scope === undefined || scope === this.#own || scope.eqk.length === 0)
+      .map(({ handler }) => handler);
   }
 
-  #dispatcher({ queue: { name: queue, exclusive: isPrivate }, handlers }: QueuePlan): Dispatcher {
-    const { connection, codec, observer, debug, toFailure } = this.#options;
-    const reporter = new Reporter(queue, observer);
-    const [replier, memory] = [this.#replier, this.#memory];
-    const rpc = new RpcDispatcher({ queue, isPrivate, replier, reporter, memory, toFailure });
-    const { publishing } = connection;
-    return new Dispatcher({
-      queue,
-      table: new HandlerTable(handlers),
-      codec,
-      rpc,
-      reporter,
-      debug,
-      publishing,
-    });
+  #throwIfClosing(): void {
+    if (this.#drained)
+      throw new ConnectionError('CONNECTION_CLOSED', 'the consumer is closing: it binds nothing any more');
   }
 
   #warnOfHandlersWithoutQueue(): void {
     if (this.#own.eqk.length > 0) return;
-    const idle = this.#handlers
-      .filter(({ scope }) => scope?.eqk.length === 0)
-      .map(({ handler }) => handler.label);
+    const idle = this.#ownHandlers.map(({ label }) => label);
     if (idle.length === 0) return;
     const text = `no queue leads to ${idle.join(', ')}: give the class @Processor({ eqk: [...] }), or the server an eqk option`;
     this.#options.observer({ kind: 'warning', text });
   }
 }
-
-const memoryOf = ({ recentCalls, observer }: GenericConsumerOptions): CallMemory | undefined => {
-  if (recentCalls === false) return undefined;
-  const { store, storeTimeoutMs, maxAgeMs } = recentCalls;
-  const onStoreError = (error: unknown): void =>
-    observer({ kind: 'internal.failure', where: 'the store of recent calls', error });
-  return new CallMemory({
-    recent: new RecentCalls(recentCalls),
-    store,
-    storeTimeoutMs,
-    maxAgeMs,
-    onStoreError,
-  });
-};

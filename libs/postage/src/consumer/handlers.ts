@@ -1,3 +1,4 @@
+import type { Delivery } from '../connection/port.js';
 import { DuplicateHandlerError, InvalidOptionError } from '../errors.js';
 import type { BoundFilter } from './filters.js';
 import type { Invocation } from './invocation.js';
@@ -18,6 +19,8 @@ export interface Handler {
   readonly filters: readonly BoundFilter[];
   /** It answers through the reply function, so that a return without an answer is a mistake. */
   readonly repliesItself: boolean;
+  /** False: this delivery is taken care of elsewhere; it is as if the handler were not there. @default always true */
+  readonly isFor?: ((delivery: Delivery, queue: string) => boolean) | undefined;
   /** Resolves with its value once everything it started is done; rejects with what it threw. */
   readonly invoke: (invocation: Invocation) => Promise<unknown>;
 }

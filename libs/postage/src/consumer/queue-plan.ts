@@ -22,6 +22,8 @@ export interface ScopedHandler {
 /** One queue to consume: what to declare for it, with which prefetch, and whose handlers it feeds. */
 export interface QueuePlan {
   readonly queue: Queue;
+  /** Only this process consumes it, exclusive or not: a fan-out key may lead there, and then others got the message, too. */
+  readonly isPrivate: boolean;
   readonly topology: Topology;
   readonly prefetch: number;
   readonly handlers: readonly Handler[];
@@ -34,6 +36,8 @@ interface PlanInput {
   readonly compatibility: Compatibility;
   /** The queues of scopes that name none. @default [] */
   readonly ownEqk?: Eqk | undefined;
+  /** The names of queues that are private without being exclusive. @default none */
+  readonly privateQueues?: ReadonlySet<string> | undefined;
 }
 
 /**
@@ -47,6 +51,7 @@ export const planQueues = ({
   defaultPrefetch,
   compatibility,
   ownEqk = [],
+  privateQueues,
 }: PlanInput): readonly QueuePlan[] => {
   const topologies = new Map(
     scopes.map((scope) => {
@@ -61,6 +66,7 @@ export const planQueues = ({
     );
     return {
       queue,
+      isPrivate: queue.exclusive || privateQueues?.has(queue.name) === true,
       topology: partFor(queue, whole),
       prefetch: prefetchOf(queue, owners, defaultPrefetch),
       handlers: handlers.filter(({ scope }) => scope && owners.includes(scope)).map(({ handler }) => handler),
@@ -68,7 +74,8 @@ export const planQueues = ({
   });
 };
 
-const partFor = (queue: Queue, whole: Topology): Topology => {
+/** What is declared for one queue of several. */
+export const partFor = (queue: Queue, whole: Topology): Topology => {
   const bindings = whole.bindings.filter((binding) => binding.queue === queue.name);
   const deadLetterExchange = queue.arguments['x-dead-letter-exchange'];
   const sources = new Set<unknown>([...bindings.map(({ exchange }) => exchange), deadLetterExchange]);

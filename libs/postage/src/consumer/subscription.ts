@@ -7,6 +7,7 @@ import { settleWithin } from '../connection/settle-within.js';
 import { BrokerError, ConnectionError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
 import type { Binding, Topology } from '../topology/types.js';
+import type { QueueLeftovers } from './leftovers.js';
 import { LiveTopology } from './live-topology.js';
 import type { Settlement } from './outcome.js';
 
@@ -23,6 +24,8 @@ export interface SubscriptionOptions {
   readonly observer: Observer;
   /** Handles one delivery and says how to settle it; must not reject. */
   readonly handle: (delivery: Delivery) => Promise<Settlement>;
+  /** Where somebody wants to know what waited in the queue before the first consumer of this process. */
+  readonly leftovers?: QueueLeftovers | undefined;
 }
 
 /** One consumed queue: its own channel, its own prefetch, its own deliveries in flight. */
@@ -37,6 +40,8 @@ export class Subscription implements Attachment {
   #consumerTag: string | undefined;
   #restoring: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
+  #stopping: Promise<ChannelPort | undefined> | undefined;
+  #hasConsumed = false;
   /** Came while draining: returned to the queue once there is no consumer any more. */
   readonly #unstarted: Delivery[] = [];
 
@@ -74,13 +79,14 @@ export class Subscription implements Attachment {
     const { declarations, prefetch, observer, queue } = this.#options;
     this.#forget();
     await declarations.ensure(this.#topology.whole);
-    if (this.#draining) return;
+    if (this.#stopping) return;
     const channel = await link.openChannel();
     this.#channel = channel;
     channel.onClosed((error) => this.#onChannelClosed(channel, error));
     await channel.prefetch(prefetch);
     // A drain waits for this to end, and closes the channel.
-    if (this.#draining) return;
+    if (this.#stopping) return;
+    await this.#lookForLeftovers(channel);
     const consumerTag = await channel.consume(queue, (delivery) => this.#onDelivery(channel, delivery));
     if (this.#channel !== channel) {
       throw new ConnectionError(
@@ -94,6 +100,13 @@ export class Subscription implements Attachment {
 
   lost(): void {
     this.#forget();
+  }
+
+  async #lookForLeftovers(channel: ChannelPort): Promise<void> {
+    const { leftovers, queue } = this.#options;
+    if (leftovers === undefined || this.#hasConsumed) return;
+    leftovers.found(await channel.checkQueue(queue));
+    this.#hasConsumed = true;
   }
 
   /**
@@ -137,18 +150,31 @@ export class Subscription implements Attachment {
   async #drain(limitMs: number): Promise<void> {
     const endMs = performance.now() + limitMs;
     const leftMs = (): number => Math.max(0, endMs - performance.now());
+    const channel = await this.stop(limitMs);
+    await this.#finishRunning(leftMs());
+    await channel?.close();
+  }
+
+  /** Stops consuming, and returns what has not started; what runs goes on, on the channel that this resolves with. */
+  stop(limitMs: number): Promise<ChannelPort | undefined> {
+    this.#stopping ??= this.#stop(limitMs);
+    return this.#stopping;
+  }
+
+  async #stop(limitMs: number): Promise<ChannelPort | undefined> {
+    const endMs = performance.now() + limitMs;
     this.#options.supervisor.detach(this);
     // A consumer that is just being started must be stopped, too.
-    if (this.#restoring) await settleWithin(this.#restoring, leftMs());
+    if (this.#restoring) await settleWithin(this.#restoring, limitMs);
     const channel = this.#channel;
     const consumerTag = this.#consumerTag;
     this.#consumerTag = undefined;
+    const leftMs = Math.max(0, endMs - performance.now());
     // A peer that does not answer must not keep us; a channel that died meanwhile has no consumer to cancel.
-    if (channel && consumerTag !== undefined) await settleWithin(channel.cancel(consumerTag), leftMs());
+    if (channel && consumerTag !== undefined) await settleWithin(channel.cancel(consumerTag), leftMs);
     // Not before: as long as there is a consumer, the broker would hand them out again and again.
     for (const { deliveryTag } of this.#unstarted.splice(0)) channel?.reject(deliveryTag, true);
-    await this.#finishRunning(leftMs());
-    await channel?.close();
+    return channel;
   }
 
   async #finishRunning(limitMs: number): Promise<void> {
@@ -162,7 +188,7 @@ export class Subscription implements Attachment {
 
   #onDelivery(channel: ChannelPort, delivery: Delivery | null): void {
     if (delivery === null) return this.#onCancelled(channel);
-    if (this.#draining) {
+    if (this.#stopping) {
       this.#unstarted.push(delivery);
       return;
     }
@@ -171,6 +197,7 @@ export class Subscription implements Attachment {
 
   async #handle(channel: ChannelPort, delivery: Delivery): Promise<void> {
     this.#inFlight += 1;
+    this.#options.leftovers?.note(delivery);
     let settlement: Settlement = 'reject';
     try {
       settlement = await this.#options.handle(delivery);
@@ -201,7 +228,7 @@ export class Subscription implements Attachment {
 
   #recover(error: Error): void {
     this.#forget();
-    if (this.#draining) return;
+    if (this.#stopping) return;
     this.#options.observer({ kind: 'consumer.lost', queue: this.queue, error });
     void this.#options.supervisor.reattach(this);
   }

@@ -1,4 +1,5 @@
 import { basename, extname } from 'node:path';
+import { ApplicationServices } from '../application/application-services.js';
 import { AmqpDriver } from '../connection/amqp-driver.js';
 import { PostageConnection } from '../connection/connection.js';
 import { resolveConnection, type ConnectionOptions } from '../connection/options.js';
@@ -39,6 +40,7 @@ export class Messaging implements MessagingRuntime {
   readonly fingerprint: MessagingRuntime['fingerprint'];
   readonly observer: Observer;
   readonly debug: boolean;
+  readonly application: ApplicationServices;
   readonly #listeners = new Set<Observer>();
 
   /** Connects nothing: that happens with the first message sent, or when a server starts. @throws {InvalidOptionError} */
@@ -70,12 +72,24 @@ export class Messaging implements MessagingRuntime {
       idleMs: duration('replyQueueIdleMs', options.replyQueueIdleMs ?? DEFAULTS.replyQueueIdleMs),
     });
     this.consumer = this.#consumer(options);
+    this.application = this.#application(options);
   }
 
   /** Tells the listener of everything from now on; returns the way to stop that. */
   observe(listener: Observer): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  #application({ application, compatibility = 'none', drainTimeoutMs }: PostageOptions): ApplicationServices {
+    const { connection, codec, rpc, errors, fingerprint, observer, debug, consumer } = this;
+    const runtime = { connection, codec, rpc, errors, fingerprint, observer, debug, consumer };
+    const end = {
+      drain: () => this.drain(),
+      close: () => this.close(),
+      drainTimeoutMs: drainTimeoutMs ?? DEFAULTS.drainTimeoutMs,
+    };
+    return new ApplicationServices({ ...runtime, ...end, compatibility }, application);
   }
 
   #consumer(options: PostageOptions): GenericConsumer {
@@ -105,10 +119,22 @@ export class Messaging implements MessagingRuntime {
       : { driver, vhost: resolveConnection(source).endpoints[0].vhost };
   }
 
+  /** Consumes, and can be addressed. @throws {PostageError} what keeps it from that */
+  async start(): Promise<void> {
+    await this.consumer.start();
+    await this.application.start();
+  }
+
+  /** Stops consuming and lets handlers finish. Idempotent; never rejects. */
+  async drain(): Promise<void> {
+    await Promise.all([this.consumer.drain(), this.application.stop()]);
+  }
+
   /** Stops consuming, lets handlers finish, sends what is to be sent, closes. Idempotent; never rejects. */
   async close(): Promise<void> {
-    await this.consumer.drain();
+    await this.drain();
     await this.connection.close();
+    this.application.lifecycle.closed();
   }
 }
 
@@ -125,6 +151,7 @@ const KNOWN: Readonly<Record<keyof PostageOptions, true>> = {
   connection: true,
   fingerprint: true,
   eqk: true,
+  application: true,
   encoder: true,
   encoders: true,
   maxMessageBytes: true,

@@ -10,6 +10,7 @@ import type { PostageConnection } from '../connection/connection.js';
 import type { GenericConsumer } from '../consumer/generic-consumer.js';
 import { InvalidOptionError } from '../errors.js';
 import type { RpcCaller } from '../producer/rpc-caller.js';
+import { applicationProviders } from './application.providers.js';
 import { Messaging } from './messaging.js';
 import { isHandlerClass, processorOf } from './metadata.js';
 import type { PostageOptions } from './postage.options.js';
@@ -39,7 +40,7 @@ export class PostageCoreModule {
     options: Provider[],
     imports: ModuleMetadata['imports'] = [],
   ): DynamicModule {
-    const services = servicesOf(name);
+    const services = [...servicesOf(name), ...applicationProviders(name)];
     return {
       module: PostageCoreModule,
       global: true,

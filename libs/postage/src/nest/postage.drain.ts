@@ -10,6 +10,6 @@ export class PostageDrain implements OnModuleDestroy {
   }
 
   async onModuleDestroy(): Promise<void> {
-    await this.#messaging.consumer.drain();
+    await this.#messaging.drain();
   }
 }

@@ -18,7 +18,7 @@ export const logTo = (debug: boolean): Observer => {
 const line = (level: Level, text: string): { level: Level; text: string } => ({ level, text });
 
 const describe = (event: PostageEvent): { level: Level; text: string } | undefined =>
-  describeConnection(event) ?? describeReply(event) ?? describeMessage(event);
+  describeConnection(event) ?? describeControl(event) ?? describeReply(event) ?? describeMessage(event);
 
 const describeConnection = (event: PostageEvent): { level: Level; text: string } | undefined => {
   switch (event.kind) {
@@ -51,6 +51,24 @@ const describeConnection = (event: PostageEvent): { level: Level; text: string }
       return line('error', `${event.where}: ${describeError(event.error)}`);
     case 'warning':
       return line('warn', event.text);
+    default:
+      return undefined;
+  }
+};
+
+const describeControl = (event: PostageEvent): { level: Level; text: string } | undefined => {
+  switch (event.kind) {
+    case 'control.accepted':
+      return line('log', `${event.command}: asked by ${show(event.fingerprint)} (${where(event.at)})`);
+    case 'control.refused':
+      return line(
+        'warn',
+        `refused to ${event.command}, since ${event.reason}: asked by ${show(event.fingerprint)} (${where(event.at)})`,
+      );
+    case 'group.joined':
+      return line('log', `joined group "${event.group}"`);
+    case 'group.left':
+      return line('log', `left group "${event.group}"`);
     default:
       return undefined;
   }
@@ -102,7 +120,10 @@ const describeReply = (event: PostageEvent): { level: Level; text: string } | un
     case 'reply.unencodable':
       return line('error', `a handler's answer can not be sent: ${event.error.message} (${where(event.at)})`);
     case 'reply.undeliverable':
-      return line('debug', `a reply reached nobody: ${describeError(event.error)}`);
+      return line(
+        'debug',
+        `a reply reached nobody: ${describeError(event.error)} (request in ${where(event.at)})`,
+      );
     case 'reply.late':
       return line(
         'debug',

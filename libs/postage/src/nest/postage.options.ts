@@ -1,3 +1,4 @@
+import type { ApplicationOptions } from '../application/application-options.js';
 import type { ConnectionProvider } from '../connection/amqp-driver.js';
 import type { BackoffOptions } from '../connection/backoff.js';
 import type { ConnectionOptions } from '../connection/options.js';
@@ -18,6 +19,8 @@ export interface PostageOptions {
   readonly fingerprint?: FingerprintOptions | undefined;
   /** Queues for handlers that belong to no `@Processor` with an eqk of its own. */
   readonly eqk?: Eqk | undefined;
+  /** Makes this program a component that others can address, by the name of its fingerprint. @default it is none */
+  readonly application?: ApplicationOptions | undefined;
   /** How messages are written, and read when they carry no content type. @default JsonEncoder */
   readonly encoder?: Encoder | undefined;
   /** Further encoders for reading: the one with the message's content type is taken. */

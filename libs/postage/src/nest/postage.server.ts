@@ -104,7 +104,7 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
    */
   async listen(callback: (error?: unknown) => void): Promise<void> {
     try {
-      await this.#messaging.consumer.start();
+      await this.#messaging.start();
     } catch (error) {
       if (this.#closing) return;
       await this.close();
@@ -117,7 +117,7 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
   /** Stops consuming and waits for running handlers. Idempotent; never rejects. */
   async close(): Promise<void> {
     this.#closing = true;
-    await this.#messaging.consumer.drain();
+    await this.#messaging.drain();
     if (this.#ownsMessaging) await this.#messaging.close();
   }
 

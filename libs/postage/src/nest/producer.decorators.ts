@@ -3,7 +3,13 @@ import { InvalidOptionError } from '../errors.js';
 import { mergeCallOptions, type CallOptions } from '../producer/call-options.js';
 import { defineEks, type Eks } from '../topology/binding.js';
 import type { Encoder } from '../wire/encoder.js';
-import { consumerToken, producerToken, type ProducerClass } from './tokens.js';
+import {
+  consumerToken,
+  producerToken,
+  serviceToken,
+  type ApplicationService,
+  type ProducerClass,
+} from './tokens.js';
 
 export interface ProducerOptions {
   /** The (exchange, key) couples that its messages go to; an rpc goes to the first. */
@@ -68,3 +74,12 @@ export const InjectProducer = (
 /** Injects the `GenericConsumer` of a named `PostageModule.forRoot({ name })`; the unnamed one is injected by its class. */
 export const InjectConsumer = (connection?: string): PropertyDecorator & ParameterDecorator =>
   Inject(consumerToken(connection));
+
+/**
+ * Injects a service of a named `PostageModule.forRoot({ name })`: `ApplicationProducer`, `ApplicationMember`,
+ * `ApplicationLifecycle` or `FleetDirectory`; those of the unnamed one are injected by their classes.
+ */
+export const InjectApplication = (
+  service: ApplicationService,
+  connection?: string,
+): PropertyDecorator & ParameterDecorator => Inject(serviceToken(service, connection));

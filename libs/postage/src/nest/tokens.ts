@@ -1,4 +1,8 @@
 import type { InjectionToken, Type } from '@nestjs/common';
+import type { ApplicationMember } from '../application/application-member.js';
+import type { ApplicationProducer } from '../application/application-producer.js';
+import type { FleetDirectory } from '../application/fleet-directory.js';
+import type { ApplicationLifecycle } from '../application/lifecycle.js';
 import { PostageConnection } from '../connection/connection.js';
 import { GenericConsumer } from '../consumer/generic-consumer.js';
 import type { GenericProducer } from '../producer/generic-producer.js';
@@ -24,6 +28,13 @@ export const consumerToken = (name?: string): InjectionToken =>
 
 export const rpcCallerToken = (name?: string): InjectionToken =>
   name === undefined ? RpcCaller : named('rpc caller', name);
+
+/** The services of an application that can be addressed, and talks to others. */
+export type ApplicationService =
+  typeof ApplicationProducer | typeof ApplicationMember | typeof ApplicationLifecycle | typeof FleetDirectory;
+
+export const serviceToken = (service: ApplicationService, name?: string): InjectionToken =>
+  name === undefined ? service : named(service.name, name);
 
 /** Of the unnamed connection, a producer is injected by its class too. */
 export const producerToken = (producer: ProducerClass, name?: string): InjectionToken =>

@@ -76,6 +76,22 @@ export type PostageEvent =
       readonly body: unknown;
     }
   | { readonly kind: 'message.received'; readonly at: DeliveryFacts; readonly body: unknown }
+  /** This process ends, or is replaced, because a message says so. */
+  | {
+      readonly kind: 'control.accepted';
+      readonly command: string;
+      readonly at: DeliveryFacts;
+      readonly fingerprint: unknown;
+    }
+  | {
+      readonly kind: 'control.refused';
+      readonly command: string;
+      readonly at: DeliveryFacts;
+      readonly fingerprint: unknown;
+      readonly reason: string;
+    }
+  | { readonly kind: 'group.joined'; readonly group: string }
+  | { readonly kind: 'group.left'; readonly group: string }
   | { readonly kind: 'internal.failure'; readonly where: string; readonly error: unknown }
   | { readonly kind: 'warning'; readonly text: string };
 

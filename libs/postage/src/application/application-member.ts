@@ -1,0 +1,170 @@
+import type { PostageConnection } from '../connection/connection.js';
+import type { Delivery } from '../connection/port.js';
+import type { GenericConsumer } from '../consumer/generic-consumer.js';
+import type { Observer } from '../observability/observer.js';
+import type { QueueBinding } from '../topology/binding.js';
+import type { Compatibility } from '../topology/queue.js';
+import type { MessageBody } from '../wire/body.js';
+import type { Codec } from '../wire/codec.js';
+import type { FingerprintDict } from '../wire/fingerprint.js';
+import { Address } from './address.js';
+import { describeApplication, type ApplicationDescription } from './application-description.js';
+import type { ApplicationSettings } from './application-options.js';
+import {
+  checkIdentity,
+  fanOutKeysOf,
+  groupBindings,
+  memberBindings,
+  queuesOf,
+  type Identity,
+} from './application-topology.js';
+import { controlHandlers, isControl } from './control-handlers.js';
+import { Groups } from './groups.js';
+import type { ApplicationLifecycle } from './lifecycle.js';
+import { Presence } from './presence.js';
+import { PrivateFeed } from './private-feed.js';
+
+export interface ApplicationMemberOptions {
+  readonly settings: ApplicationSettings;
+  readonly fingerprint: FingerprintDict;
+  readonly connection: PostageConnection;
+  readonly consumer: GenericConsumer;
+  readonly codec: Codec;
+  readonly compatibility: Compatibility;
+  readonly observer: Observer;
+  readonly lifecycle: ApplicationLifecycle;
+}
+
+/** Commands are small; what is larger is not even decoded to see whether it is one. */
+const MAX_CONTROL_BYTES = 64 * 1024;
+
+/** This process as a component that others can address. */
+export class ApplicationMember {
+  readonly fingerprint: FingerprintDict;
+  readonly #options: ApplicationMemberOptions;
+  readonly #identity: Identity;
+  readonly #groups: Groups;
+  readonly #control: PrivateFeed;
+  readonly #presence: Presence | undefined;
+
+  /** Adds its queues and handlers to the consumer, which must not have started. @throws {InvalidOptionError} */
+  constructor(options: ApplicationMemberOptions) {
+    const { settings, connection, consumer, codec, compatibility, observer, fingerprint } = options;
+    const { exchange, presence, groups: initial } = settings;
+    const identity = checkIdentity(fingerprint);
+    this.#options = options;
+    this.fingerprint = fingerprint;
+    this.#identity = identity;
+    this.#presence =
+      presence && new Presence({ ...presence, connection, codec, fingerprint, groups: () => this.groups });
+    this.#control = new PrivateFeed({
+      exchange,
+      supervisor: connection.consuming,
+      declarations: connection.consumingDeclarations,
+      keys: () => fanOutKeysOf(identity, this.groups),
+      onDelivery: this.#receiver(),
+    });
+    const onChange = (): void => this.#presence?.update();
+    const control = this.#control;
+    const parts = { identity, exchange, compatibility, consumer, control, connection, observer };
+    this.#groups = new Groups({ ...parts, initial, onChange });
+    this.#addQueues();
+  }
+
+  /** The address of this process alone. */
+  get address(): Address {
+    return Address.unique(this.#identity.pid, this.#identity.host);
+  }
+
+  /** The groups it is in. */
+  get groups(): readonly string[] {
+    return this.#groups.names;
+  }
+
+  /**
+   * From then on messages to that group come here, and those to one of the group in turn. Survives reconnects.
+   * @returns whether it was not in it before
+   * @throws {InvalidOptionError} it is no name for a group
+   * @throws {TopologyError} the broker refused its queue or bindings
+   */
+  join(group: string): Promise<boolean> {
+    return this.#groups.join(group);
+  }
+
+  /** @returns whether it was in it @throws {InvalidOptionError} it is no name for a group */
+  leave(group: string): Promise<boolean> {
+    return this.#groups.leave(group);
+  }
+
+  /** What it answers to `describe`. */
+  describe(): ApplicationDescription {
+    const { settings, consumer } = this.#options;
+    const { fingerprint, groups } = this;
+    return describeApplication({ fingerprint, groups, version: settings.version, consumer });
+  }
+
+  /** When the consumer has started. */
+  async start(): Promise<void> {
+    await this.#control.start();
+    this.#presence?.start();
+  }
+
+  /** Says good-bye, and hears no more commands. Never rejects. */
+  async stop(): Promise<void> {
+    await Promise.all([this.#presence?.stop(), this.#control.close()]);
+  }
+
+  #addQueues(): void {
+    const { settings, consumer, compatibility } = this.#options;
+    const { uid } = queuesOf(this.#identity);
+    const ofGroups = settings.groups.flatMap((group): readonly QueueBinding[] => {
+      const { own, shared } = groupBindings(this.#identity, group, compatibility);
+      return [own, ...shared];
+    });
+    const bindings = [...memberBindings(this.#identity, compatibility), ...ofGroups];
+    const watchedQueues = bindings.map(([queue]) => (typeof queue === 'string' ? queue : queue.name));
+    consumer.addQueues([[settings.exchange, bindings]], { privateQueues: [uid], watchedQueues });
+    // Through the exchange such commands come by the other way, too, and sooner.
+    const isFor = ({ exchange }: Delivery, queue: string): boolean => queue !== uid || exchange === '';
+    for (const handler of this.#handlers()) consumer.register({ ...handler, isFor });
+  }
+
+  /** What fan-out keys bring: commands are handled, all else comes by the queue of this process. */
+  #receiver(): (delivery: Delivery) => void {
+    const { consumer, observer, codec } = this.#options;
+    const handlers = this.#handlers();
+    const { uid } = queuesOf(this.#identity);
+    const dispatcher = consumer.dispatcherFor({ queue: { name: uid }, isPrivate: true, handlers });
+    return (delivery) => {
+      const body = readSmall(delivery, codec);
+      if (body === undefined || !isControl(body, handlers)) return;
+      dispatcher.handle(delivery).catch((error: unknown) => {
+        observer({ kind: 'internal.failure', where: 'handling a command', error });
+      });
+    };
+  }
+
+  #handlers(): ReturnType<typeof controlHandlers> {
+    const { settings, fingerprint, lifecycle, observer, consumer } = this.#options;
+    const { quit, restart } = settings;
+    return controlHandlers({
+      groups: { join: (group) => this.join(group), leave: (group) => this.leave(group) },
+      lifecycle,
+      guards: { quit, restart },
+      observer,
+      fingerprint,
+      describe: () => this.describe(),
+      isLeftover: (delivery) => consumer.isLeftover(delivery),
+    });
+  }
+}
+
+/** Undefined: too large, or no message; whoever handles work tells that. */
+const readSmall = ({ content, properties }: Delivery, codec: Codec): MessageBody | undefined => {
+  if (content.length > MAX_CONTROL_BYTES) return undefined;
+  try {
+    return codec.decodeBody(content, properties.contentType);
+  } catch {
+    return undefined;
+  }
+};

@@ -1,0 +1,109 @@
+import { deferred } from '../connection/deferred.js';
+import { settleWithin } from '../connection/settle-within.js';
+import type { Observer } from '../observability/observer.js';
+import type { FingerprintLike } from '../wire/fingerprint.js';
+import type { RestartMethod } from './application-options.js';
+import { replaceProgram } from './replace-program.js';
+
+/** How a component has ended. */
+export interface ApplicationEnd {
+  /** `closed`: by the program itself, for example on SIGTERM. */
+  readonly kind: 'quit' | 'restart' | 'closed';
+  /** Who has asked for it, where a message did. */
+  readonly by?: FingerprintLike | undefined;
+}
+
+export interface LifecycleOptions {
+  readonly restartBy: RestartMethod;
+  readonly observer: Observer;
+  /** How long hooks may take, in milliseconds. */
+  readonly limitMs: number;
+  /** Stops consuming and lets running handlers finish. */
+  readonly drain: () => Promise<void>;
+  /** Closes the connections. */
+  readonly close: () => Promise<void>;
+}
+
+type Hook = () => unknown;
+
+/** Ends this program, or replaces it: once, in order, with handlers finished and connections closed. */
+export class ApplicationLifecycle {
+  /**
+   * Resolves when messaging has ended, so that a program can go on behind the place where it waits for this. It does not
+   * resolve where the program is being replaced.
+   */
+  readonly ended: Promise<ApplicationEnd>;
+  readonly #options: LifecycleOptions;
+  readonly #hooks = new Set<Hook>();
+  readonly #end = deferred<ApplicationEnd>();
+  #ending: Promise<void> | undefined;
+
+  constructor(options: LifecycleOptions) {
+    this.#options = options;
+    this.ended = this.#end.promise;
+  }
+
+  /** It is ending, or has ended. */
+  get isEnding(): boolean {
+    return this.#ending !== undefined;
+  }
+
+  /**
+   * Called when it quits or restarts, after handlers have finished and before the connections are closed: for what else
+   * must end, such as the whole Nest application: `lifecycle.onEnd(() => app.close())`. Returns the way to stop that.
+   */
+  onEnd(hook: Hook): () => void {
+    this.#hooks.add(hook);
+    return () => this.#hooks.delete(hook);
+  }
+
+  /** Stops consuming, lets running handlers finish, closes. The program goes on behind `ended`. */
+  quit(by?: FingerprintLike): Promise<void> {
+    this.#ending ??= this.#run({ kind: 'quit', by });
+    return this.#ending;
+  }
+
+  /** The same, and then the program is replaced, as `restartBy` says. */
+  restart(by?: FingerprintLike): Promise<void> {
+    this.#ending ??= this.#run({ kind: 'restart', by });
+    return this.#ending;
+  }
+
+  /** The program has closed everything itself. */
+  closed(): void {
+    // A hook of ours may be what closes it.
+    if (this.#ending) return;
+    this.#ending = Promise.resolve();
+    this.#end.resolve({ kind: 'closed' });
+  }
+
+  async #run(end: ApplicationEnd): Promise<void> {
+    const { drain, close } = this.#options;
+    await drain();
+    for (const hook of this.#hooks) await this.#call(hook);
+    await close();
+    if (end.kind === 'restart') await this.#replace();
+    this.#end.resolve(end);
+  }
+
+  async #call(hook: Hook): Promise<void> {
+    const { limitMs, observer } = this.#options;
+    const work = Promise.resolve()
+      .then(hook)
+      .catch((error: unknown) => observer({ kind: 'internal.failure', where: 'a hook of the end', error }));
+    await settleWithin(work, limitMs);
+  }
+
+  async #replace(): Promise<void> {
+    const { restartBy, observer } = this.#options;
+    try {
+      if (typeof restartBy === 'function') await restartBy();
+      else if (restartBy === 'replace') await replaceProgram();
+      else process.exit(restartBy.exitCode);
+    } catch (error) {
+      observer({ kind: 'internal.failure', where: 'restarting the program', error });
+      // Nothing is consumed any more. Whoever supervises the program must see that.
+      process.exitCode = 1;
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import type { PostageConnection } from '../connection/connection.js';
+import type { Observer } from '../observability/observer.js';
+import type { Topology } from '../topology/types.js';
+import type { Codec } from '../wire/codec.js';
+import type { FingerprintDict } from '../wire/fingerprint.js';
+import { CallMemory } from './call-memory.js';
+import { Dispatcher } from './dispatch.js';
+import { HandlerTable } from './handlers.js';
+import type { AnyResult } from './invocation.js';
+import { Leftovers } from './leftovers.js';
+import type { QueuePlan } from './queue-plan.js';
+import { RecentCalls } from './recent-calls.js';
+import type { RecentCallsSettings } from './recent-calls-options.js';
+import { Replier } from './replier.js';
+import { Reporter } from './reporter.js';
+import { RpcDispatcher } from './rpc-dispatch.js';
+import { Subscription } from './subscription.js';
+
+export interface ConsumedQueuesOptions {
+  readonly connection: PostageConnection;
+  readonly codec: Codec;
+  readonly fingerprint: FingerprintDict;
+  readonly observer: Observer;
+  readonly debug: boolean;
+  /** How long `drain` waits for running handlers, in milliseconds. */
+  readonly drainTimeoutMs: number;
+  /** What the caller of a failed rpc handler is told. */
+  readonly toFailure: (error: unknown) => AnyResult;
+  /** How repeated calls are known again; `false`: not at all. */
+  readonly recentCalls: RecentCallsSettings | false;
+}
+
+/** One consumed queue, as a snapshot shows it. */
+export interface ConsumerSnapshot {
+  readonly queue: string;
+  readonly attached: boolean;
+  readonly inFlight: number;
+  /** Messages and rpcs that no handler was for, since the start. */
+  readonly unhandled: number;
+}
+
+/** What a queue's deliveries are handed to. */
+export interface DispatcherPlan extends Pick<QueuePlan, 'isPrivate' | 'handlers'> {
+  readonly queue: { readonly name: string };
+}
+
+interface Consumed {
+  readonly subscription: Subscription;
+  readonly dispatcher: Dispatcher;
+}
+
+/** The queues that are consumed, each with its subscription and its dispatcher. */
+export class ConsumedQueues {
+  readonly leftovers = new Leftovers();
+  readonly #options: ConsumedQueuesOptions;
+  readonly #replier: Replier;
+  readonly #memory: CallMemory | undefined;
+  readonly #consumed = new Map<string, Consumed>();
+  /** Not consumed any more, but some handlers still run. */
+  readonly #removed = new Set<Consumed>();
+
+  constructor(options: ConsumedQueuesOptions) {
+    this.#options = options;
+    this.#replier = new Replier(options);
+    this.#memory = memoryOf(options);
+  }
+
+  get names(): readonly string[] {
+    return [...this.#consumed.keys()];
+  }
+
+  get topologies(): readonly Topology[] {
+    return [...this.#consumed.values()].map(({ subscription }) => subscription.topology);
+  }
+
+  get snapshot(): readonly ConsumerSnapshot[] {
+    return [...this.#consumed.values()].map(({ subscription, dispatcher: { unhandled } }) => {
+      const { queue, attached, inFlight } = subscription;
+      return { queue, attached, inFlight, unhandled };
+    });
+  }
+
+  /** Calls that would be known again. */
+  get recentCalls(): number {
+    return this.#memory?.size ?? 0;
+  }
+
+  get(queue: string): Subscription | undefined {
+    return this.#consumed.get(queue)?.subscription;
+  }
+
+  /** Not consumed yet: that is what `start` of the subscription is for. */
+  add(plan: QueuePlan): Subscription {
+    const { queue, topology, prefetch } = plan;
+    const { connection, observer } = this.#options;
+    const dispatcher = this.dispatcher(plan);
+    const subscription = new Subscription({
+      queue: queue.name,
+      topology,
+      prefetch,
+      supervisor: connection.consuming,
+      declarations: connection.consumingDeclarations,
+      observer,
+      handle: (delivery) => dispatcher.handle(delivery),
+      leftovers: this.leftovers.of(queue.name),
+    });
+    this.#consumed.set(queue.name, { subscription, dispatcher });
+    return subscription;
+  }
+
+  /** Consumes a further queue; when that fails, it is as if nothing had been asked. */
+  async start(plan: QueuePlan): Promise<void> {
+    try {
+      await this.add(plan).start();
+    } catch (error) {
+      this.#consumed.delete(plan.queue.name);
+      throw error;
+    }
+  }
+
+  /** Stops consuming: what has not started goes back to the queue; what runs goes on, and only `drain` waits for it. */
+  async remove(queue: string): Promise<void> {
+    const consumed = this.#consumed.get(queue);
+    if (!consumed || this.#removed.has(consumed)) return;
+    const { drainTimeoutMs } = this.#options;
+    const { subscription } = consumed;
+    this.#consumed.delete(queue);
+    this.#removed.add(consumed);
+    await subscription.stop(drainTimeoutMs);
+    void subscription.drain(drainTimeoutMs).finally(() => this.#removed.delete(consumed));
+  }
+
+  /** All of them, for good. */
+  async drain(): Promise<void> {
+    const { drainTimeoutMs } = this.#options;
+    const all = [...this.#consumed.values(), ...this.#removed];
+    await Promise.all(all.map(({ subscription }) => subscription.drain(drainTimeoutMs)));
+    this.#memory?.clear();
+  }
+
+  dispatcher({ queue: { name: queue }, isPrivate, handlers }: DispatcherPlan): Dispatcher {
+    const { connection, codec, observer, debug, toFailure } = this.#options;
+    const reporter = new Reporter(queue, observer);
+    const [replier, memory] = [this.#replier, this.#memory];
+    const rpc = new RpcDispatcher({ queue, isPrivate, replier, reporter, memory, toFailure });
+    const table = new HandlerTable(handlers);
+    return new Dispatcher({ queue, table, codec, rpc, reporter, debug, publishing: connection.publishing });
+  }
+}
+
+const memoryOf = ({ recentCalls, observer }: ConsumedQueuesOptions): CallMemory | undefined => {
+  if (recentCalls === false) return undefined;
+  const { store, storeTimeoutMs, maxAgeMs } = recentCalls;
+  const onStoreError = (error: unknown): void =>
+    observer({ kind: 'internal.failure', where: 'the store of recent calls', error });
+  return new CallMemory({
+    recent: new RecentCalls(recentCalls),
+    store,
+    storeTimeoutMs,
+    maxAgeMs,
+    onStoreError,
+  });
+};

@@ -226,7 +226,7 @@ describe('a producer', () => {
       each.rpcEcho('?').catch(() => undefined),
     );
     const modes = (await inbox.take(2)).map(({ properties }) => properties.deliveryMode as unknown);
-    expect(modes.toSorted()).toEqual([1, 2]);
+    expect(modes.toSorted((a, b) => Number(a) - Number(b))).toEqual([1, 2]);
     await closers.pop()?.();
     await Promise.all(calls);
   });

@@ -25,12 +25,12 @@ export class CallSignal {
     this.#options = options;
   }
 
-  /** How long the caller will still wait, in milliseconds, at least 0; undefined: nobody knows. */
+  /** How long the caller will still wait, in whole milliseconds, at least 0; undefined: nobody knows. */
   get remainingMs(): number | undefined {
     const { remainingMs } = this.#options;
     return remainingMs === undefined
       ? undefined
-      : Math.max(0, remainingMs - (performance.now() - this.#startedMs));
+      : Math.max(0, Math.ceil(remainingMs - (performance.now() - this.#startedMs)));
   }
 
   /** The caller's deadline has passed: an answer would reach nobody, or somebody who has been told something else. */

@@ -36,6 +36,8 @@ export const resolveRecentCalls = (
 ): RecentCallsSettings | false => {
   if (given === false) return false;
   const options = given ?? {};
+  if (typeof options !== 'object')
+    throw new InvalidOptionError('recentCalls', 'must be false, or an object of options.');
   const stranger = Object.keys(options).find((name) => !KNOWN.includes(name));
   if (stranger !== undefined)
     throw new InvalidOptionError(`recentCalls.${stranger}`, `is not an option. Known: ${KNOWN.join(', ')}.`);

@@ -78,7 +78,7 @@ export class PostageContext extends BaseRpcContext<[Invocation]> {
     return this.#invocation.call.signal;
   }
 
-  /** How long the caller will still wait, in milliseconds; undefined when it did not say. */
+  /** How long the caller will still wait, in whole milliseconds, 0 when its time is over; undefined when it did not say. */
   get remainingMs(): number | undefined {
     return this.#invocation.call.remainingMs;
   }

@@ -55,7 +55,7 @@ export class PendingCall implements PublishWatcher {
     this.#listeners = listeners;
     if (request.signal)
       this.#stopListening = onAbort(request.signal, (cause) =>
-        this.fail(new PublishError('ABORTED', request.target, { cause })),
+        this.fail(new PublishError('ABORTED', { ...request.target, messageId: this.messageId }, { cause })),
       );
   }
 

@@ -331,4 +331,17 @@ describe('topology', () => {
     });
     await management('DELETE', `/users/${user}`);
   });
+
+  it('may be closed to a user, whose messages and calls then fail at once and say so', async () => {
+    const user = uniqueName('reader');
+    await management('PUT', `/users/${user}`, { password: 'pw', tags: '' });
+    const rights = { configure: '.*', write: '^$', read: '.*' };
+    await management('PUT', `/permissions/${encodeURIComponent(vhost.name)}/${user}`, rights);
+    const { jobs } = await startSender({ connection: { url: vhost.url, user, password: 'pw' } });
+    const refused = { code: 'ACCESS_REFUSED', exchange: Exchange.name };
+
+    await expect(jobs.messageJob('x')).rejects.toMatchObject(refused);
+    await expect(jobs.with({ timeoutMs: 100_000 }).rpc('job')).rejects.toMatchObject(refused);
+    await management('DELETE', `/users/${user}`);
+  });
 });

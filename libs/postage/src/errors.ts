@@ -20,7 +20,13 @@ export type ConnectionErrorCode =
   'CONNECTION_FAILED' | 'CONNECTION_LOST' | 'CONNECTION_CLOSED' | 'ACCESS_REFUSED' | 'VHOST_REFUSED';
 
 export type PublishErrorCode =
-  'NOT_CONNECTED' | 'UNROUTABLE' | 'NACKED' | 'OUTCOME_UNKNOWN' | 'EXCHANGE_NOT_FOUND' | 'ABORTED';
+  | 'NOT_CONNECTED'
+  | 'UNROUTABLE'
+  | 'NACKED'
+  | 'OUTCOME_UNKNOWN'
+  | 'EXCHANGE_NOT_FOUND'
+  | 'ACCESS_REFUSED'
+  | 'ABORTED';
 
 export type PostageErrorCode =
   | 'INVALID_OPTION'
@@ -175,6 +181,8 @@ const PUBLISH_PROBLEMS: Readonly<Record<PublishErrorCode, string>> = {
   NACKED: 'the broker refused it (basic.nack), for example because a queue is full',
   OUTCOME_UNKNOWN: 'it was sent, but no confirm came back; it may or may not have arrived',
   EXCHANGE_NOT_FOUND: 'the exchange does not exist; it was not delivered',
+  ACCESS_REFUSED:
+    'the user lacks the write permission on that exchange (rabbitmqctl set_permissions); it was not delivered',
   ABORTED: 'the caller aborted it',
 };
 

@@ -1,4 +1,4 @@
-import { BrokerError, ConnectionError } from '../errors.js';
+import { BrokerError, ConnectionError, type PublishErrorCode } from '../errors.js';
 import type { Declarations } from './declarations.js';
 import type { ChannelPort, ConfirmListener, Link, PublishFailure, ReturnedMessage } from './port.js';
 import { Publication, type PublishRequest } from './publication.js';
@@ -102,11 +102,7 @@ export class Publisher implements Attachment {
 
   #onFailure(publication: Publication, failure: PublishFailure): void {
     if (failure.kind === 'nacked') publication.fail('NACKED');
-    else
-      publication.fail(
-        isMissing(failure.cause, publication) ? 'EXCHANGE_NOT_FOUND' : 'OUTCOME_UNKNOWN',
-        failure.cause,
-      );
+    else publication.fail(refusalOf(failure.cause, publication) ?? 'OUTCOME_UNKNOWN', failure.cause);
   }
 
   readonly #onSettled = (publication: Publication): void => {
@@ -181,5 +177,12 @@ export class Publisher implements Attachment {
 const isLoss = (error: unknown): boolean =>
   error instanceof BrokerError || (error instanceof ConnectionError && !error.permanent);
 
-const isMissing = (cause: Error, { request }: Publication): boolean =>
-  cause.message.includes(`NOT_FOUND - no exchange '${request.message.exchange}' in vhost`);
+/** A channel ends with the first message that the broker refuses; of the others nothing is known. */
+const refusalOf = (cause: Error, { request }: Publication): PublishErrorCode | undefined => {
+  const exchange = `exchange '${request.message.exchange || 'amq.default'}' in vhost`;
+  if (cause.message.includes(`NOT_FOUND - no ${exchange}`)) return 'EXCHANGE_NOT_FOUND';
+  // Older brokers leave out which access.
+  const isRefused =
+    cause.message.includes('ACCESS_REFUSED') && cause.message.includes(`access to ${exchange}`);
+  return isRefused ? 'ACCESS_REFUSED' : undefined;
+};

@@ -73,7 +73,7 @@ export class RpcCaller {
   /**
    * Resolves with the reply as it came.
    * @throws {RpcTimeoutError} no reply within any attempt
-   * @throws {PublishError} UNROUTABLE, NACKED, NOT_CONNECTED, EXCHANGE_NOT_FOUND, ABORTED
+   * @throws {PublishError} UNROUTABLE, NACKED, NOT_CONNECTED, EXCHANGE_NOT_FOUND, ACCESS_REFUSED, ABORTED
    * @throws {ConnectionError} the connection that the reply would have come on was lost, or closed by us
    */
   async call(request: RpcRequest): Promise<Delivery> {

@@ -89,6 +89,7 @@ export class Address {
 
   /** Reads a routing key. @throws {InvalidOptionError} it is none of the eight forms */
   static parse(key: string): Address {
+    if (typeof key !== 'string') throw new InvalidOptionError('address', 'must be a text.');
     const isRoundRobin = key.endsWith(ROUND_ROBIN);
     const bare = isRoundRobin ? key.slice(0, -ROUND_ROBIN.length) : key;
     const address = isRoundRobin ? Address.#parseRoundRobin(bare) : Address.#parseFanOut(bare);
@@ -171,6 +172,9 @@ export const checkPart = (value: unknown, option: string): string => {
       option,
       `${JSON.stringify(value)} must not have "${separator}" in it: "/", "@" and "#" separate the parts of an address.`,
     );
+  // Half of a pair is written as U+FFFD: two of them would become one address.
+  if (Buffer.from(value).toString() !== value)
+    throw new InvalidOptionError(option, `${JSON.stringify(value)} has half of a surrogate pair in it.`);
   return checkLength(value, option);
 };
 
@@ -186,20 +190,20 @@ export const checkName = (value: unknown, option = 'name'): string => {
 
 /** @throws {InvalidOptionError} */
 export const checkPid = (value: unknown, option: string): string => {
-  const pid = String(value);
-  if (/^\d+$/.test(pid)) return pid;
-  throw new InvalidOptionError(
-    option,
-    `must be a process id, not ${JSON.stringify(value) ?? String(value)}.`,
-  );
+  const pid = typeof value === 'number' ? String(value) : value;
+  if (typeof pid === 'string' && /^\d+$/.test(pid)) return pid;
+  const shown = typeof pid === 'string' ? JSON.stringify(pid) : typeof pid;
+  throw new InvalidOptionError(option, `must be a process id, not ${shown}.`);
 };
 
-const checkLength = (text: string, option: string): string => {
+/** @param what the text is, beside its own part @throws {InvalidOptionError} */
+export const checkLength = (text: string, option: string, what = ''): string => {
   const bytes = Buffer.byteLength(text);
   if (bytes <= MAX_BYTES) return text;
+  const start = JSON.stringify(`${text.slice(0, 20)}...`);
   throw new InvalidOptionError(
     option,
-    `is ${bytes} bytes long in UTF-8, but AMQP allows ${MAX_BYTES}: ${JSON.stringify(`${text.slice(0, 20)}...`)}.`,
+    `is ${bytes} bytes long in UTF-8${what === '' ? '' : `, ${what}`}, but AMQP allows ${MAX_BYTES}: ${start}.`,
   );
 };
 

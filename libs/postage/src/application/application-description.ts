@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { GenericConsumer } from '../consumer/generic-consumer.js';
 import type { FingerprintDict } from '../wire/fingerprint.js';
 
+import { isMarker } from './command-feed.js';
+
 /** What a component answers to `describe`. */
 export interface ApplicationDescription {
   readonly fingerprint: FingerprintDict;
@@ -39,7 +41,9 @@ export const describeApplication = (application: DescribedApplication): Applicat
   return {
     fingerprint,
     groups,
-    handles: consumer.patterns.map(({ category, type, name = null }) => ({ category, type, name })),
+    handles: consumer.patterns
+      .filter((pattern) => !isMarker(pattern))
+      .map(({ category, type, name = null }) => ({ category, type, name })),
     versions: { application: version, library: libraryVersion(), runtime: `node ${process.version}` },
     startedAt: new Date(Date.now() - uptimeMs).toISOString(),
     uptimeSeconds: Math.floor(uptimeMs / 1_000),

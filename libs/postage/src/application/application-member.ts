@@ -11,6 +11,7 @@ import { Address } from './address.js';
 import { describeApplication, type ApplicationDescription } from './application-description.js';
 import type { ApplicationSettings } from './application-options.js';
 import {
+  checkGroup,
   checkIdentity,
   fanOutKeysOf,
   groupBindings,
@@ -18,11 +19,11 @@ import {
   queuesOf,
   type Identity,
 } from './application-topology.js';
+import { CommandFeed } from './command-feed.js';
 import { controlHandlers, isControl } from './control-handlers.js';
 import { Groups } from './groups.js';
 import type { ApplicationLifecycle } from './lifecycle.js';
 import { Presence } from './presence.js';
-import { PrivateFeed } from './private-feed.js';
 
 export interface ApplicationMemberOptions {
   readonly settings: ApplicationSettings;
@@ -44,7 +45,7 @@ export class ApplicationMember {
   readonly #options: ApplicationMemberOptions;
   readonly #identity: Identity;
   readonly #groups: Groups;
-  readonly #control: PrivateFeed;
+  readonly #feed: CommandFeed;
   readonly #presence: Presence | undefined;
 
   /** Adds its queues and handlers to the consumer, which must not have started. @throws {InvalidOptionError} */
@@ -52,21 +53,24 @@ export class ApplicationMember {
     const { settings, connection, consumer, codec, compatibility, observer, fingerprint } = options;
     const { exchange, presence, groups: initial } = settings;
     const identity = checkIdentity(fingerprint);
+    initial.forEach((group, index) => checkGroup(identity, group, `application.groups[${index}]`));
     this.#options = options;
     this.fingerprint = fingerprint;
     this.#identity = identity;
     this.#presence =
       presence && new Presence({ ...presence, connection, codec, fingerprint, groups: () => this.groups });
-    this.#control = new PrivateFeed({
+    const feed = new CommandFeed({
+      connection,
       exchange,
-      supervisor: connection.consuming,
-      declarations: connection.consumingDeclarations,
+      codec,
+      fingerprint,
+      queue: queuesOf(identity).uid,
       keys: () => fanOutKeysOf(identity, this.groups),
       onDelivery: this.#receiver(),
     });
+    this.#feed = feed;
     const onChange = (): void => this.#presence?.update();
-    const control = this.#control;
-    const parts = { identity, exchange, compatibility, consumer, control, connection, observer };
+    const parts = { identity, exchange, compatibility, consumer, feed, connection, observer };
     this.#groups = new Groups({ ...parts, initial, onChange });
     this.#addQueues();
   }
@@ -103,15 +107,15 @@ export class ApplicationMember {
     return describeApplication({ fingerprint, groups, version: settings.version, consumer });
   }
 
-  /** When the consumer has started. */
+  /** Hears commands however busy it is, and tells others that it is there; when the consumer has started. */
   async start(): Promise<void> {
-    await this.#control.start();
+    await this.#feed.start();
     this.#presence?.start();
   }
 
   /** Says good-bye, and hears no more commands. Never rejects. */
   async stop(): Promise<void> {
-    await Promise.all([this.#presence?.stop(), this.#control.close()]);
+    await Promise.all([this.#presence?.stop(), this.#feed.close()]);
   }
 
   #addQueues(): void {
@@ -124,9 +128,10 @@ export class ApplicationMember {
     const bindings = [...memberBindings(this.#identity, compatibility), ...ofGroups];
     const watchedQueues = bindings.map(([queue]) => (typeof queue === 'string' ? queue : queue.name));
     consumer.addQueues([[settings.exchange, bindings]], { privateQueues: [uid], watchedQueues });
-    // Through the exchange such commands come by the other way, too, and sooner.
-    const isFor = ({ exchange }: Delivery, queue: string): boolean => queue !== uid || exchange === '';
+    // Through the exchange such commands come by the feed, too, and sooner.
+    const isFor = (delivery: Delivery, queue: string): boolean => !this.#feed.takes(delivery, queue);
     for (const handler of this.#handlers()) consumer.register({ ...handler, isFor });
+    consumer.register(this.#feed.handler);
   }
 
   /** What fan-out keys bring: commands are handled, all else comes by the queue of this process. */

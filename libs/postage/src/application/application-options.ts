@@ -1,8 +1,7 @@
 import type { MessageProperties } from '../connection/port.js';
 import { InvalidOptionError } from '../errors.js';
 import type { DeliveryFacts } from '../observability/observer.js';
-import { defineEks } from '../topology/binding.js';
-import { defineExchange } from '../topology/exchange.js';
+import { defineExchange, readExchange } from '../topology/exchange.js';
 import type { Exchange } from '../topology/types.js';
 import type { MessageBody } from '../wire/body.js';
 import { checkPart } from './address.js';
@@ -104,7 +103,7 @@ export const resolveApplication = (options: ApplicationOptions): ApplicationSett
 
 /** @throws {InvalidOptionError} */
 export const checkExchange = (exchange: Exchange, option: string): Exchange => {
-  const [[checked]] = defineEks([[exchange, '']], option) as readonly [readonly [Exchange, string]];
+  const checked = readExchange(exchange, option);
   if (checked.name === '')
     throw new InvalidOptionError(
       option,
@@ -127,7 +126,7 @@ const resolvePresence = (presence: boolean | PresenceOptions): ApplicationSettin
 };
 
 const refuseUnknown = (given: unknown, known: readonly string[], option: string): void => {
-  if (typeof given !== 'object' || given === null)
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
     throw new InvalidOptionError(option, 'must be an object of options.');
   const stranger = Object.keys(given).find((name) => !known.includes(name));
   if (stranger === undefined) return;

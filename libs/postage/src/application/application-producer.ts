@@ -1,4 +1,5 @@
 import { PublishError } from '../errors.js';
+import type { Gathering, GatherOptions } from '../producer/gathering.js';
 import { bindProducer, GenericProducer } from '../producer/generic-producer.js';
 import type { MessagingRuntime } from '../producer/runtime.js';
 import { Sender } from '../producer/sender.js';
@@ -36,17 +37,27 @@ export class AddressedProducer extends GenericProducer {
     return tell(this, 'restart', parameters);
   }
 
-  /** They join a group. `rpcJoinGroup` tells when it is done. @throws {PublishError} */
+  /** They join a group. At the address of one process `rpcJoinGroup` tells when it is done. @throws {PublishError} */
   messageJoinGroup(group: string): Promise<void> {
     return tell(this, 'join_group', { group_name: group });
   }
 
-  /** They leave a group. `rpcLeaveGroup` tells when it is done. @throws {PublishError} */
+  /** They leave a group. At the address of one process `rpcLeaveGroup` tells when it is done. @throws {PublishError} */
   messageLeaveGroup(group: string): Promise<void> {
     return tell(this, 'leave_group', { group_name: group });
   }
 
-  /** The first of them to answer says who it is; `gather('ping', ...)` asks all. */
+  /** Everyone who answers says who it is. See `gather` for options and errors; nobody there is UNROUTABLE. */
+  gatherPing(options?: GatherOptions<FingerprintDict>): Gathering<FingerprintDict> {
+    return this.gather<FingerprintDict>('ping', undefined, options);
+  }
+
+  /** Everyone who answers describes itself. */
+  gatherDescribe(options?: GatherOptions<ApplicationDescription>): Gathering<ApplicationDescription> {
+    return this.gather<ApplicationDescription>('describe', undefined, options);
+  }
+
+  /** The first of them to answer says who it is; `gatherPing` asks all. */
   rpcPing(): Promise<RpcResult<FingerprintDict>> {
     return ask(this, 'ping');
   }
@@ -56,12 +67,12 @@ export class AddressedProducer extends GenericProducer {
     return ask(this, 'describe');
   }
 
-  /** The value says whether it was not in the group before. Python components know `messageJoinGroup` only. */
+  /** The first of them to answer says whether it was not in the group before. Python components know `messageJoinGroup` only. */
   rpcJoinGroup(group: string): Promise<RpcResult<boolean>> {
     return ask(this, 'join_group', { group_name: group });
   }
 
-  /** The value says whether it was in the group. Python components know `messageLeaveGroup` only. */
+  /** The first of them to answer says whether it was in the group. Python components know `messageLeaveGroup` only. */
   rpcLeaveGroup(group: string): Promise<RpcResult<boolean>> {
     return ask(this, 'leave_group', { group_name: group });
   }

@@ -12,7 +12,8 @@ import { FleetDirectory } from './fleet-directory.js';
 import { ApplicationLifecycle, type LifecycleOptions } from './lifecycle.js';
 
 /** What an application is made of. */
-export interface ApplicationParts extends MessagingRuntime, Pick<LifecycleOptions, 'drain' | 'close'> {
+export interface ApplicationParts
+  extends MessagingRuntime, Pick<LifecycleOptions, 'started' | 'drain' | 'close'> {
   readonly consumer: GenericConsumer;
   readonly compatibility: Compatibility;
   /** How long its end may take, in milliseconds. */
@@ -31,8 +32,8 @@ export class ApplicationServices {
   constructor(parts: ApplicationParts, options: ApplicationOptions | undefined) {
     const settings = resolveApplication(options ?? {});
     const { exchange, restartBy, presence } = settings;
-    const { drain, close, observer, drainTimeoutMs: limitMs } = parts;
-    this.lifecycle = new ApplicationLifecycle({ restartBy, observer, limitMs, drain, close });
+    const { started, drain, close, observer, drainTimeoutMs: limitMs } = parts;
+    this.lifecycle = new ApplicationLifecycle({ restartBy, observer, limitMs, started, drain, close });
     this.applications = new ApplicationProducer(parts, exchange, parts.compatibility);
     const { applications, lifecycle } = this;
     const statuses = presence?.exchange ?? GenericApplicationStatusExchange;

@@ -1,7 +1,8 @@
+import { InvalidOptionError } from '../errors.js';
 import type { QueueBinding } from '../topology/binding.js';
 import { defineExchange } from '../topology/exchange.js';
 import type { Compatibility, QueueFlags } from '../topology/queue.js';
-import { Address, checkName, checkPart, checkPid } from './address.js';
+import { Address, checkLength, checkName, checkPart, checkPid } from './address.js';
 
 /** The exchange of all applications, as Postage declares it. */
 export const GenericApplicationExchange = defineExchange({
@@ -20,11 +21,27 @@ export interface Identity {
 }
 
 /** @throws {InvalidOptionError} a part can not be part of an address */
-export const checkIdentity = ({ name, pid, host }: { [K in keyof Identity]: unknown }): Identity => ({
-  name: checkName(name, 'fingerprint.name'),
-  pid: checkPid(pid, 'fingerprint.pid'),
-  host: checkPart(host, 'fingerprint.host'),
-});
+export const checkIdentity = (given: { [K in keyof Identity]: unknown }): Identity => {
+  const name = checkName(given.name, 'fingerprint.name');
+  const host = checkPart(given.host, 'fingerprint.host');
+  if (name.startsWith('amq.'))
+    throw new InvalidOptionError(
+      'fingerprint.name',
+      'must not begin with "amq.": such queues are the broker\'s own.',
+    );
+  const longest = `${name}@${host}${LONGEST_END}`;
+  checkLength(longest, 'fingerprint.name', 'with the host and the ends that addresses have');
+  return { name, pid: checkPid(given.pid, 'fingerprint.pid'), host };
+};
+
+const LONGEST_END = '/rr/control';
+
+/** @throws {InvalidOptionError} it can not be a group of that component */
+export const checkGroup = ({ name }: Identity, group: unknown, option: string): string => {
+  const checked = checkPart(group, option);
+  checkLength(`${name}#${checked}${LONGEST_END}`, option, 'with the name and the ends that addresses have');
+  return checked;
+};
 
 /** The queues of one process. */
 export interface ApplicationQueues {

@@ -27,6 +27,7 @@ export interface RefreshOptions {
 }
 
 const DEFAULT_TIMEOUT_MS = 1_000;
+const POLL_MS = 1_000;
 
 /**
  * Who is there, and who is missing: from the status messages of components with `presence`, once it listens, and from
@@ -108,6 +109,36 @@ export class FleetDirectory {
   forget(id: string): void {
     this.#fleet.forget(id);
     this.#changed();
+  }
+
+  /**
+   * Waits until something is true of it, which is looked at whenever something was heard, and once a second, since members
+   * become overdue in silence.
+   * @returns whether it became true in time
+   */
+  async until(
+    isTrue: (directory: this) => boolean,
+    { timeoutMs }: { readonly timeoutMs: number },
+  ): Promise<boolean> {
+    if (isTrue(this)) return true;
+    return new Promise((resolve, reject) => {
+      const end = (act: () => void): void => {
+        stop();
+        clearInterval(poll);
+        clearTimeout(limit);
+        act();
+      };
+      const look = (): void => {
+        try {
+          if (isTrue(this)) end(() => resolve(true));
+        } catch (error) {
+          end(() => reject(error));
+        }
+      };
+      const stop = this.onChange(look);
+      const poll = setInterval(look, POLL_MS);
+      const limit = setTimeout(() => end(() => resolve(false)), timeoutMs);
+    });
   }
 
   /** Calls back whenever something was heard; returns the way to stop that. */

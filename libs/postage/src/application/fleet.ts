@@ -1,10 +1,13 @@
 import { isRecord } from '../wire/body.js';
 import type { FingerprintDict } from '../wire/fingerprint.js';
+import { Address } from './address.js';
 
 /** One process of a fleet, as far as others know it. */
 export interface FleetMember {
   /** `pid@host`: the address of that process. */
   readonly id: string;
+  /** `applications.at(member.address)`. */
+  readonly address: Address;
   readonly fingerprint: FingerprintDict;
   /** Undefined: it has never told. */
   readonly groups: readonly string[] | undefined;
@@ -78,7 +81,8 @@ export class Fleet {
     return [...this.#known].map(([id, { fingerprint, groups, seenMs, intervalMs, isSilent }]) => {
       const isOverdue = intervalMs !== undefined && nowMs - seenMs > MISSED_BEATS * intervalMs;
       const state = isSilent || isOverdue ? 'missing' : 'present';
-      return { id, fingerprint, groups, lastSeen: new Date(seenMs), state };
+      const address = Address.unique(fingerprint.pid, fingerprint.host);
+      return { id, address, fingerprint, groups, lastSeen: new Date(seenMs), state };
     });
   }
 
@@ -94,7 +98,7 @@ const idOf = ({ pid, host }: FingerprintDict): string => `${pid}@${host}`;
 const fingerprintIn = (value: unknown): FingerprintDict | undefined => {
   if (!isRecord(value)) return undefined;
   const { name, type, pid, host, user, vhost } = value;
-  if (typeof pid !== 'string' || typeof host !== 'string') return undefined;
+  if (typeof pid !== 'string' || typeof host !== 'string' || !isAddress(pid, host)) return undefined;
   const text = (part: unknown): string => (typeof part === 'string' ? part : '');
   const textOrNull = (part: unknown): string | null => (typeof part === 'string' ? part : null);
   return {
@@ -105,6 +109,15 @@ const fingerprintIn = (value: unknown): FingerprintDict | undefined => {
     user: text(user),
     vhost: text(vhost),
   };
+};
+
+const isAddress = (pid: string, host: string): boolean => {
+  try {
+    Address.unique(pid, host);
+    return true;
+  } catch {
+    return false;
+  }
 };
 
 const textsIn = (value: unknown): readonly string[] | undefined =>

@@ -5,15 +5,15 @@ import type { Observer } from '../observability/observer.js';
 import type { Compatibility } from '../topology/queue.js';
 import type { Exchange } from '../topology/types.js';
 import { Address, checkPart } from './address.js';
-import { groupBindings, groupQueueOf, queuesOf, type Identity } from './application-topology.js';
-import type { PrivateFeed } from './private-feed.js';
+import { checkGroup, groupBindings, groupQueueOf, queuesOf, type Identity } from './application-topology.js';
+import type { CommandFeed } from './command-feed.js';
 
 export interface GroupsOptions {
   readonly identity: Identity;
   readonly exchange: Exchange;
   readonly compatibility: Compatibility;
   readonly consumer: GenericConsumer;
-  readonly control: PrivateFeed;
+  readonly feed: CommandFeed;
   readonly connection: PostageConnection;
   readonly observer: Observer;
   /** From the start on. */
@@ -43,7 +43,7 @@ export class Groups {
    * @throws {TopologyError} the broker refused it
    */
   join(group: string): Promise<boolean> {
-    const name = checkPart(group, 'group_name');
+    const name = checkGroup(this.#options.identity, group, 'group_name');
     return this.#inTurn(() => this.#join(name));
   }
 
@@ -61,20 +61,23 @@ export class Groups {
 
   async #join(group: string): Promise<boolean> {
     if (this.#names.has(group)) return false;
-    const { identity, exchange, compatibility, consumer, control, observer } = this.#options;
+    const { identity, exchange, compatibility, consumer, feed, observer } = this.#options;
     const { own, shared } = groupBindings(identity, group, compatibility);
     const { key } = Address.group(identity.name, group);
     // First what only one of the group gets: a member that fails here has not half joined.
     try {
       const watchedQueues = [groupQueueOf(identity, group)];
       await consumer.addQueuesNow([[exchange, shared]], { watchedQueues });
-      await consumer.addQueuesNow([[exchange, [own]]]);
+      await feed.add(key, async () => {
+        await consumer.addQueuesNow([[exchange, [own]]]);
+        // From here on a new connection binds the feed to it, too.
+        this.#names.add(group);
+      });
     } catch (error) {
+      this.#names.delete(group);
       await this.#stopConsuming(group);
       throw error;
     }
-    this.#names.add(group);
-    await control.bind(key);
     observer({ kind: 'group.joined', group });
     this.#options.onChange();
     return true;
@@ -82,9 +85,10 @@ export class Groups {
 
   async #leave(group: string): Promise<boolean> {
     if (!this.#names.delete(group)) return false;
-    const { identity, exchange, consumer, control, observer } = this.#options;
+    const { identity, exchange, consumer, feed, observer } = this.#options;
     const { key } = Address.group(identity.name, group);
-    await control.unbind(key);
+    // First the way that drops work.
+    await feed.remove(key);
     await consumer.queueUnbind(exchange, queuesOf(identity).uid, key);
     await this.#stopConsuming(group);
     observer({ kind: 'group.left', group });

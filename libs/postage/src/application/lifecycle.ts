@@ -18,6 +18,8 @@ export interface LifecycleOptions {
   readonly observer: Observer;
   /** How long hooks may take, in milliseconds. */
   readonly limitMs: number;
+  /** Settles when the start is over, if there is one going on: a command may come before. */
+  readonly started: () => Promise<unknown>;
   /** Stops consuming and lets running handlers finish. */
   readonly drain: () => Promise<void>;
   /** Closes the connections. */
@@ -78,30 +80,33 @@ export class ApplicationLifecycle {
   }
 
   async #run(end: ApplicationEnd): Promise<void> {
-    const { drain, close } = this.#options;
-    await drain();
+    const { started, drain, close, limitMs } = this.#options;
+    await settleWithin(started(), limitMs);
+    await drain().catch(this.#report('draining at the end'));
     for (const hook of this.#hooks) await this.#call(hook);
-    await close();
+    await close().catch(this.#report('closing at the end'));
     if (end.kind === 'restart') await this.#replace();
     this.#end.resolve(end);
   }
 
   async #call(hook: Hook): Promise<void> {
-    const { limitMs, observer } = this.#options;
-    const work = Promise.resolve()
-      .then(hook)
-      .catch((error: unknown) => observer({ kind: 'internal.failure', where: 'a hook of the end', error }));
-    await settleWithin(work, limitMs);
+    const work = Promise.resolve().then(hook).catch(this.#report('a hook of the end'));
+    await settleWithin(work, this.#options.limitMs);
+  }
+
+  /** Nothing keeps it from its end. */
+  #report(where: string): (error: unknown) => void {
+    return (error) => this.#options.observer({ kind: 'internal.failure', where, error });
   }
 
   async #replace(): Promise<void> {
-    const { restartBy, observer } = this.#options;
+    const { restartBy } = this.#options;
     try {
       if (typeof restartBy === 'function') await restartBy();
       else if (restartBy === 'replace') await replaceProgram();
       else process.exit(restartBy.exitCode);
     } catch (error) {
-      observer({ kind: 'internal.failure', where: 'restarting the program', error });
+      this.#report('restarting the program')(error);
       // Nothing is consumed any more. Whoever supervises the program must see that.
       process.exitCode = 1;
     }

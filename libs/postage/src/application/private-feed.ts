@@ -12,6 +12,9 @@ export interface PrivateFeedOptions {
   /** At the moment of the question. */
   readonly keys: () => readonly string[];
   readonly onDelivery: (delivery: Delivery) => void;
+  /** All keys are bound, on a new connection. */
+  readonly onRestored?: (() => void) | undefined;
+  readonly onLost?: (() => void) | undefined;
 }
 
 const FLAGS = {
@@ -59,11 +62,13 @@ export class PrivateFeed implements Attachment {
       else if (!this.#closed) onDelivery(delivery);
     };
     await channel.consume(queue, onNext, { noAck: true, exclusive: true });
+    if (this.#channel === channel) this.#options.onRestored?.();
   }
 
   lost(): void {
     this.#channel = undefined;
     this.#queue = undefined;
+    this.#options.onLost?.();
   }
 
   /** From now on this key leads here; where there is no connection, with the next one. */

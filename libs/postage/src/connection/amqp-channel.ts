@@ -109,11 +109,21 @@ export class AmqpChannel implements ChannelPort {
   }
 
   ack(deliveryTag: number, multiple: boolean): void {
-    if (this.#open) this.#channel.ack(messageOf(deliveryTag), multiple);
+    this.#settle(() => this.#channel.ack(messageOf(deliveryTag), multiple));
   }
 
   reject(deliveryTag: number, requeue: boolean): void {
-    if (this.#open) this.#channel.reject(messageOf(deliveryTag), requeue);
+    this.#settle(() => this.#channel.reject(messageOf(deliveryTag), requeue));
+  }
+
+  /** While a connection is being closed amqplib throws, and the channel is not told yet: the broker delivers it again. */
+  #settle(write: () => void): void {
+    if (!this.#open) return;
+    try {
+      write();
+    } catch {
+      this.#open = false;
+    }
   }
 
   onReturn(listener: (message: ReturnedMessage) => void): void {

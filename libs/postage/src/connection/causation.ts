@@ -54,6 +54,10 @@ const current = new AsyncLocalStorage<HandlerScope>();
 export const causedBy = <T>(cause: Causation, run: () => T): T =>
   current.run({ cause, thrown: undefined }, run);
 
+/** Goes on in a scope, for code that may have been called from another one. */
+export const inScope = <T>(scope: HandlerScope | undefined, run: () => T): T =>
+  scope === undefined ? run() : current.run(scope, run);
+
 /** The run of a handler that this code belongs to; undefined outside of handlers. */
 export const currentScope = (): HandlerScope | undefined => current.getStore();
 

@@ -14,6 +14,10 @@ export class Line<T extends object> {
     return this.#items[this.#head];
   }
 
+  get size(): number {
+    return this.#items.length - this.#head;
+  }
+
   push(item: T): void {
     this.#items.push(item);
   }

@@ -19,6 +19,8 @@ export interface PublishWatcher {
   /** Asked before the message leaves: false when nobody cares any more, and it fails as ABORTED. */
   isWanted(): boolean;
   onSent(): void;
+  /** No queue took it; also where its deadline has passed meanwhile. */
+  onReturned(): void;
 }
 
 /** One publish on its way: settles exactly once, and its timer and listener go with it. */

@@ -1,6 +1,14 @@
 import { BrokerError, ConnectionError, type PublishErrorCode } from '../errors.js';
+import { CALL_HEADERS } from './call-headers.js';
 import type { Declarations } from './declarations.js';
-import type { ChannelPort, ConfirmListener, Link, PublishFailure, ReturnedMessage } from './port.js';
+import type {
+  ChannelPort,
+  ConfirmListener,
+  Link,
+  MessageProperties,
+  PublishFailure,
+  ReturnedMessage,
+} from './port.js';
 import { Publication, type PublishRequest } from './publication.js';
 import type { Attachment } from './attachment.js';
 import type { Supervisor } from './supervisor.js';
@@ -14,7 +22,7 @@ export class Publisher implements Attachment {
   readonly #declarations: Declarations;
   /** Waiting for a connection, a declaration or room in the socket buffer; in order. */
   readonly #line: Publication[] = [];
-  /** Sent and unconfirmed, by message id: to find what a returned message belongs to. */
+  /** Sent and unconfirmed, settled or not: to find what a returned message belongs to. */
   readonly #unconfirmed = new Map<string, Publication>();
   #channel: ChannelPort | undefined;
   #full = false;
@@ -27,7 +35,9 @@ export class Publisher implements Attachment {
 
   /** How many publishes have not settled yet. */
   get pending(): number {
-    return this.#line.length + this.#unconfirmed.size;
+    let sent = 0;
+    for (const { settled } of this.#unconfirmed.values()) if (!settled) sent += 1;
+    return this.#line.length + sent;
   }
 
   /**
@@ -83,12 +93,13 @@ export class Publisher implements Attachment {
 
   #write(publication: Publication): void {
     const { message } = publication.request;
-    const { messageId } = message.properties;
+    const id = idOf(message.properties);
     publication.sent = true;
     publication.request.watcher?.onSent();
     // Before publishing: a return may arrive before anything else does.
-    if (messageId !== undefined) this.#unconfirmed.set(messageId, publication);
+    if (id !== undefined) this.#unconfirmed.set(id, publication);
     const onConfirm: ConfirmListener = (failure) => {
+      if (id !== undefined && this.#unconfirmed.get(id) === publication) this.#unconfirmed.delete(id);
       if (failure === undefined) publication.succeed();
       else this.#onFailure(publication, failure);
     };
@@ -96,6 +107,7 @@ export class Publisher implements Attachment {
       if (this.#channel?.publish(message, onConfirm) === false) this.#full = true;
     } catch (error) {
       // The driver could not write it, for example because a header is of no AMQP type: the caller must hear that.
+      if (id !== undefined) this.#unconfirmed.delete(id);
       publication.failWith(error);
     }
   }
@@ -106,19 +118,16 @@ export class Publisher implements Attachment {
   }
 
   readonly #onSettled = (publication: Publication): void => {
-    const { messageId } = publication.request.message.properties;
-    if (messageId !== undefined && this.#unconfirmed.get(messageId) === publication)
-      this.#unconfirmed.delete(messageId);
-    if (!publication.sent) {
-      const index = this.#line.indexOf(publication);
-      if (index >= 0) this.#line.splice(index, 1);
-    }
+    if (publication.sent) return;
+    const index = this.#line.indexOf(publication);
+    if (index >= 0) this.#line.splice(index, 1);
   };
 
   #onReturn({ properties }: ReturnedMessage): void {
-    const publication =
-      properties.messageId === undefined ? undefined : this.#unconfirmed.get(properties.messageId);
+    const id = idOf(properties);
+    const publication = id === undefined ? undefined : this.#unconfirmed.get(id);
     publication?.fail('UNROUTABLE');
+    publication?.request.watcher?.onReturned();
   }
 
   /** The broker closed the channel but not the connection, for example because an exchange is gone. */
@@ -173,6 +182,12 @@ export class Publisher implements Attachment {
     return state.blocked && new Error(`the broker blocks publishers: ${state.blocked.reason}`);
   };
 }
+
+/** All attempts of an rpc have the same message id. */
+const idOf = ({ messageId, headers }: MessageProperties): string | undefined => {
+  const attempt = headers?.[CALL_HEADERS.attempt];
+  return messageId === undefined || attempt === undefined ? messageId : `${messageId} ${String(attempt)}`;
+};
 
 const isLoss = (error: unknown): boolean =>
   error instanceof BrokerError || (error instanceof ConnectionError && !error.permanent);

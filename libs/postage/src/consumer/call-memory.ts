@@ -1,5 +1,6 @@
 import { CALL_HEADERS } from '../connection/call-headers.js';
 import type { Delivery } from '../connection/port.js';
+import { AbandonedClaims } from './abandoned-claims.js';
 import type { CallAnswer, CallClaim, CallStore } from './call-store.js';
 import type { RecentCalls, RunningCall, SentAnswer } from './recent-calls.js';
 import type { RecentCallsSettings } from './recent-calls-options.js';
@@ -25,6 +26,9 @@ export interface CallMemoryOptions extends Pick<
 /** Knows a repeated call again: by what this process remembers, then by what a shared store does. */
 export class CallMemory {
   readonly #options: CallMemoryOptions;
+  /** Runs whose calls this process has claimed in the store, and when that claim ends. */
+  readonly #claims = new WeakMap<RunningCall, number>();
+  readonly #abandoned = new AbandonedClaims();
 
   constructor(options: CallMemoryOptions) {
     this.#options = options;
@@ -51,21 +55,28 @@ export class CallMemory {
   async #claim(store: CallStore, { run, delivery, remainingMs }: Claimed): Promise<FirstOrNot> {
     const { recent, maxAgeMs } = this.#options;
     const leaseMs = Math.ceil(remainingMs ?? maxAgeMs);
+    const leaseEndMs = performance.now() + leaseMs;
     const claim = await this.#ask(async () => checkClaim(await store.claim(run.callId, leaseMs)));
     if (claim?.kind === 'answered') {
       recent.answer(run, claim.answer);
       return { ...claim, run };
     }
     // A redelivered message is one that whoever had it did not finish: the broker says so.
-    if (claim?.kind !== 'running' || delivery.redelivered) return { kind: 'first', run };
-    recent.end(run, undefined);
-    return { kind: 'elsewhere' };
+    const isElsewhere =
+      claim?.kind === 'running' && !delivery.redelivered && !this.#abandoned.take(run.callId);
+    if (isElsewhere) {
+      recent.end(run, undefined);
+      return { kind: 'elsewhere' };
+    }
+    this.#claims.set(run, leaseEndMs);
+    return { kind: 'first', run };
   }
 
   /** The answer is decided: whoever repeats the call from now on gets it again. Resolves when the store has it. */
   answered(run: RunningCall | undefined, answer: CallAnswer): Promise<void> | undefined {
     if (run === undefined) return undefined;
     const { store, recent, maxAgeMs } = this.#options;
+    this.#claims.delete(run);
     recent.answer(run, answer);
     const { content, contentType, errorName } = answer;
     return (
@@ -74,7 +85,12 @@ export class CallMemory {
   }
 
   ended(run: RunningCall | undefined, sent: SentAnswer | undefined): void {
-    if (run) this.#options.recent.end(run, sent);
+    if (!run) return;
+    const leaseEndMs = this.#claims.get(run);
+    // It has come to nothing here, and the store goes on taking it for running.
+    if (leaseEndMs !== undefined) this.#abandoned.add(run.callId, leaseEndMs);
+    this.#claims.delete(run);
+    this.#options.recent.end(run, sent);
   }
 
   /** Nothing comes any more. */

@@ -91,7 +91,7 @@ export class ConsumedQueues {
 
   /** Not consumed yet: that is what `start` of the subscription is for. */
   add(plan: QueuePlan): Subscription {
-    const { queue, topology, prefetch } = plan;
+    const { queue, isPrivate, topology, prefetch } = plan;
     const { connection, observer } = this.#options;
     const dispatcher = this.dispatcher(plan);
     const subscription = new Subscription({
@@ -102,6 +102,7 @@ export class ConsumedQueues {
       declarations: connection.consumingDeclarations,
       observer,
       handle: (delivery) => dispatcher.handle(delivery),
+      isPrivate: isPrivate && !queue.exclusive,
       leftovers: this.leftovers.of(queue.name),
     });
     this.#consumed.set(queue.name, { subscription, dispatcher });

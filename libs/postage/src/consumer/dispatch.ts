@@ -94,10 +94,10 @@ export class Dispatcher {
     // The last handler may have the original: only those before it need a copy.
     const bodyOf = (index: number): MessageBody =>
       index === handlers.length - 1 ? body : structuredClone(body);
-    const runs = handlers.map((handler, index) =>
-      causedBy(cause, () => this.#runHandler(occasion, bodyOf(index), handler)),
-    );
     try {
+      const runs = handlers.map((handler, index) =>
+        causedBy(cause, () => this.#runHandler(occasion, bodyOf(index), handler)),
+      );
       return settlementOf(await Promise.all(runs));
     } finally {
       call.end();

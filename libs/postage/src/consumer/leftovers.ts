@@ -35,10 +35,12 @@ export class Leftovers {
       },
       note: (delivery) => {
         const { timestamp } = delivery.properties;
-        if (timestamp !== undefined && timestamp >= this.#startSeconds) waiting = 0;
+        // Seconds: what was sent in that of the start may be older or younger.
+        if (timestamp !== undefined && timestamp > this.#startSeconds) waiting = 0;
         const isOld = timestamp !== undefined && timestamp < this.#startSeconds;
         if (waiting > 0 || isOld) this.#known.add(delivery);
-        waiting = Math.max(0, waiting - 1);
+        // One that comes again has been counted.
+        if (!delivery.redelivered) waiting = Math.max(0, waiting - 1);
       },
     });
   }

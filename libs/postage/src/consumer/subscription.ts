@@ -1,5 +1,5 @@
 import type { Declarations } from '../connection/declarations.js';
-import type { ChannelPort, Delivery, Link } from '../connection/port.js';
+import type { ChannelPort, ConsumeOptions, Delivery, Link } from '../connection/port.js';
 import type { Attachment } from '../connection/attachment.js';
 import { deferred, type Deferred } from '../connection/deferred.js';
 import type { Supervisor } from '../connection/supervisor.js';
@@ -24,6 +24,8 @@ export interface SubscriptionOptions {
   readonly observer: Observer;
   /** Handles one delivery and says how to settle it; must not reject. */
   readonly handle: (delivery: Delivery) => Promise<Settlement>;
+  /** Only this process consumes it, although it is not exclusive. */
+  readonly isPrivate?: boolean | undefined;
   /** Where somebody wants to know what waited in the queue before the first consumer of this process. */
   readonly leftovers?: QueueLeftovers | undefined;
 }
@@ -41,7 +43,7 @@ export class Subscription implements Attachment {
   #restoring: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
   #stopping: Promise<ChannelPort | undefined> | undefined;
-  #hasConsumed = false;
+  #timesConsumed = 0;
   /** Came while draining: returned to the queue once there is no consumer any more. */
   readonly #unstarted: Delivery[] = [];
 
@@ -87,7 +89,9 @@ export class Subscription implements Attachment {
     // A drain waits for this to end, and closes the channel.
     if (this.#stopping) return;
     await this.#lookForLeftovers(channel);
-    const consumerTag = await channel.consume(queue, (delivery) => this.#onDelivery(channel, delivery));
+    const onDelivery = (delivery: Delivery | null): void => this.#onDelivery(channel, delivery);
+    const consumerTag = await channel.consume(queue, onDelivery, this.#consumeOptions);
+    this.#timesConsumed += 1;
     if (this.#channel !== channel) {
       throw new ConnectionError(
         'CONNECTION_LOST',
@@ -102,11 +106,24 @@ export class Subscription implements Attachment {
     this.#forget();
   }
 
+  /**
+   * The broker may take our earlier connection for alive, and its consumer of a private queue with it, until heartbeats
+   * have failed: the later consumer comes first.
+   * @see https://www.rabbitmq.com/docs/consumer-priority
+   */
+  get #consumeOptions(): ConsumeOptions {
+    const isAgain = this.#options.isPrivate === true && this.#timesConsumed > 0;
+    return isAgain ? { arguments: { 'x-priority': this.#timesConsumed } } : {};
+  }
+
   async #lookForLeftovers(channel: ChannelPort): Promise<void> {
-    const { leftovers, queue } = this.#options;
-    if (leftovers === undefined || this.#hasConsumed) return;
-    leftovers.found(await channel.checkQueue(queue));
-    this.#hasConsumed = true;
+    const { leftovers, queue, isPrivate, observer } = this.#options;
+    if (leftovers === undefined || this.#timesConsumed > 0) return;
+    const status = await channel.checkQueue(queue);
+    leftovers.found(status);
+    if (isPrivate !== true || status.consumerCount === 0) return;
+    const text = `another process consumes "${queue}", the queue of this process alone: each of them gets only some of the messages. Give them different hosts or process ids in their fingerprints`;
+    observer({ kind: 'warning', text });
   }
 
   /**
@@ -205,9 +222,12 @@ export class Subscription implements Attachment {
       const where = `handling a delivery of queue "${this.queue}"`;
       this.#options.observer({ kind: 'internal.failure', where, error });
     }
-    settle(channel, delivery, settlement);
-    this.#inFlight -= 1;
-    if (this.#inFlight === 0) this.#idle?.resolve();
+    try {
+      settle(channel, delivery, settlement);
+    } finally {
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0) this.#idle?.resolve();
+    }
   }
 
   /** The broker ended the consumer, for example because the queue was deleted: everything is put back. */

@@ -60,7 +60,8 @@ export abstract class GenericApplication {
     app.enableShutdownHooks(['SIGINT', 'SIGTERM'], { useProcessExit: true });
     const lifecycle = app.get(ApplicationLifecycle);
     lifecycle.onEnd(() => app.close());
-    await app.listen();
+    // A start that is broken off does not come to its end.
+    await Promise.race([app.listen(), lifecycle.ended]);
     return lifecycle.ended;
   }
 }

@@ -1,4 +1,5 @@
 import { basename, extname } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { ApplicationServices } from '../application/application-services.js';
 import { AmqpDriver } from '../connection/amqp-driver.js';
 import { PostageConnection } from '../connection/connection.js';
@@ -42,6 +43,7 @@ export class Messaging implements MessagingRuntime {
   readonly debug: boolean;
   readonly application: ApplicationServices;
   readonly #listeners = new Set<Observer>();
+  #started: Promise<void> | undefined;
 
   /** Connects nothing: that happens with the first message sent, or when a server starts. @throws {InvalidOptionError} */
   constructor(options: PostageOptions = {}) {
@@ -85,6 +87,8 @@ export class Messaging implements MessagingRuntime {
     const { connection, codec, rpc, errors, fingerprint, observer, debug, consumer } = this;
     const runtime = { connection, codec, rpc, errors, fingerprint, observer, debug, consumer };
     const end = {
+      // Whoever waits for the start goes on first.
+      started: async () => this.#started?.then(() => setImmediate()),
       drain: () => this.drain(),
       close: () => this.close(),
       drainTimeoutMs: drainTimeoutMs ?? DEFAULTS.drainTimeoutMs,
@@ -120,7 +124,12 @@ export class Messaging implements MessagingRuntime {
   }
 
   /** Consumes, and can be addressed. @throws {PostageError} what keeps it from that */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#started ??= this.#start();
+    return this.#started;
+  }
+
+  async #start(): Promise<void> {
     await this.consumer.start();
     await this.application.start();
   }

@@ -1,7 +1,7 @@
 import type { MessageHandler as NestHandler } from '@nestjs/microservices';
 import { Server } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
-import { currentScope } from '../connection/causation.js';
+import { currentScope, inScope } from '../connection/causation.js';
 import type { PostageConnection } from '../connection/connection.js';
 import type { GenericConsumer } from '../consumer/generic-consumer.js';
 import type { Handler } from '../consumer/handlers.js';
@@ -172,16 +172,20 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
     const startHook = this.onProcessingStartHook as typeof this.onProcessingStartHook | undefined;
     const isPlain = startHook === this.#plainStartHook && !this.onProcessingEndHook;
     if (!startHook || isPlain) return run();
+    const scope = currentScope();
     return new Promise((resolve, reject) => {
-      startHook(this.transportId, context, async () => {
+      const start = async (): Promise<void> => {
         try {
-          resolve(await run());
+          // A hook may call it from anywhere, from another handler's run too.
+          resolve(await inScope(scope, run));
         } catch (error) {
           reject(error);
         } finally {
           this.#endHook(context);
         }
-      });
+      };
+      // Its type says that it returns nothing, but it may be asynchronous.
+      Promise.resolve(startHook(this.transportId, context, start) as unknown).catch(reject);
     });
   }
 

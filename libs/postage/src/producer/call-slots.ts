@@ -1,5 +1,8 @@
 import { Line } from '../connection/line.js';
 
+/** So many may stand in line who have given up. */
+const MAX_GONE = 1_024;
+
 /** How many calls may be in flight: a counting semaphore whose waiters are served in order and may give up. */
 export class CallSlots {
   readonly max: number;
@@ -32,6 +35,7 @@ export class CallSlots {
     return new Promise((resolve, reject) => {
       const giveUp = (): void => {
         this.#waiting.delete(serve);
+        this.#moveUp();
         reject(signal.reason);
       };
       const serve = (): void => {
@@ -51,6 +55,13 @@ export class CallSlots {
     // The slot changes hands: it is not free in between, so nobody can overtake.
     if (next) next();
     else this.#taken -= 1;
+  }
+
+  /** Those who have given up leave the line when they are the larger part of it. */
+  #moveUp(): void {
+    if (this.#line.size <= MAX_GONE || this.#line.size < 2 * this.#waiting.size) return;
+    this.#line.clear();
+    for (const serve of this.#waiting) this.#line.push(serve);
   }
 
   #next(): (() => void) | undefined {

@@ -44,6 +44,7 @@ export class PendingCall implements PublishWatcher {
   readonly #addresses: ReplyAddress[] = [];
   #stopListening: (() => void) | undefined;
   #final: CallProgress | undefined;
+  #returned = 0;
   #ambiguous = false;
   #ended = false;
   #collector: ReplyCollector | undefined;
@@ -65,6 +66,13 @@ export class PendingCall implements PublishWatcher {
 
   onSent(): void {
     this.sent += 1;
+  }
+
+  /** As long as another attempt may have reached somebody, a reply may come. */
+  onReturned(): void {
+    this.#returned += 1;
+    if (this.#returned < this.sent) return;
+    this.fail(new PublishError('UNROUTABLE', { ...this.#request.target, messageId: this.messageId }));
   }
 
   /** There is a reply, or it has failed. */

@@ -186,7 +186,7 @@ export class Publisher implements Attachment {
 /** All attempts of an rpc have the same message id. */
 const idOf = ({ messageId, headers }: MessageProperties): string | undefined => {
   const attempt = headers?.[CALL_HEADERS.attempt];
-  return messageId === undefined || attempt === undefined ? messageId : `${messageId} ${String(attempt)}`;
+  return messageId !== undefined && typeof attempt === 'number' ? `${messageId} ${attempt}` : messageId;
 };
 
 const isLoss = (error: unknown): boolean =>

@@ -64,14 +64,14 @@ export class Dispatcher {
   async #malformed(delivery: Delivery, error: Error): Promise<Settlement> {
     const { reporter, rpc } = this.#options;
     reporter.event({ kind: 'message.malformed', at: reporter.at(delivery), error });
-    await rpc.refuse(delivery, MessageResultException.from(error));
+    await rpc.answers.refuse(delivery, MessageResultException.from(error));
     return 'reject';
   }
 
   async #unhandled(delivery: Delivery, body: MessageBody): Promise<Settlement> {
     this.#unhandledCount += 1;
     this.#options.reporter.unhandled(delivery, body);
-    if (body.category === 'rpc') await this.#options.rpc.refuseUnhandled(delivery, body);
+    if (body.category === 'rpc') await this.#options.rpc.answers.refuseUnhandled(delivery, body);
     return 'ack';
   }
 

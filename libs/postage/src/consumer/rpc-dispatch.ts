@@ -1,23 +1,17 @@
-import type { Delivery } from '../connection/port.js';
-import { CallAbandonedError } from '../errors.js';
-import { describeName, type MessageBody } from '../wire/body.js';
+import type { MessageBody } from '../wire/body.js';
 import { MessageResultException } from '../wire/message.js';
 import type { CallMemory, FirstOrNot } from './call-memory.js';
-import type { CallAnswer } from './call-store.js';
 import { filterBody } from './filters.js';
-import { describePattern, type Handler } from './handlers.js';
+import type { Handler } from './handlers.js';
 import type { AnyResult, Occasion, ReplyFunction } from './invocation.js';
 import type { Settlement } from './outcome.js';
 import type { RunningCall } from './recent-calls.js';
-import { toResult, type EncodedAnswer, type Replier } from './replier.js';
-import { factsOf, type Reporter } from './reporter.js';
+import { toResult } from './replier.js';
+import { factsOf } from './reporter.js';
+import { RpcAnswers, type RpcAnswersOptions } from './rpc-answers.js';
 
-export interface RpcDispatcherOptions {
+export interface RpcDispatcherOptions extends RpcAnswersOptions {
   readonly queue: string;
-  /** Exclusive to this process: another member of the same address may have the handler that this one lacks. */
-  readonly isPrivate: boolean;
-  readonly replier: Replier;
-  readonly reporter: Reporter;
   /** Undefined: repeated calls are handled like any other. */
   readonly memory: CallMemory | undefined;
   /** What a failed handler's caller is told. */
@@ -41,10 +35,12 @@ interface Repetition {
 
 /** Answers rpcs: each once, whatever happens. Never rejects. */
 export class RpcDispatcher {
+  readonly answers: RpcAnswers;
   readonly #options: RpcDispatcherOptions;
 
   constructor(options: RpcDispatcherOptions) {
     this.#options = options;
+    this.answers = new RpcAnswers(options);
   }
 
   /** Resolves when the handler is done and the broker has the answer. */
@@ -71,31 +67,13 @@ export class RpcDispatcher {
     const { memory } = this.#options;
     this.#repeatedCall(occasion, body, { handler, state: met.kind });
     if (met.kind === 'answered') {
-      const isDelivered = await this.#sendWanted(occasion, met.answer);
+      const isDelivered = await this.answers.sendWanted(occasion, met.answer);
       memory?.ended(met.run, { answer: met.answer, isDelivered });
     } else if (met.kind === 'running' && !(await this.#join(occasion, met.call))) {
       // There was no answer after all: its turn.
       return this.handle(occasion, body, handler);
     }
     return 'ack';
-  }
-
-  async refuseUnhandled(delivery: Delivery, body: MessageBody): Promise<void> {
-    const pattern = { category: body.category, type: body.type, name: describeName(body.name) };
-    const text = `nobody handles ${describePattern(pattern)}`;
-    await this.refuse(delivery, new MessageResultException('NoHandlerError', text));
-  }
-
-  /**
-   * On a private queue that a fan-out key leads to, another member may have the handler, or the encoder: one that has
-   * none keeps quiet, or its refusal would be the first reply. A message to the queue by its own name was meant for this
-   * process alone.
-   */
-  async refuse(delivery: Delivery, result: AnyResult): Promise<EncodedAnswer | undefined> {
-    if (this.#options.isPrivate && delivery.exchange !== '') return undefined;
-    const answer = this.#encode(delivery, result);
-    await this.#send(delivery, answer);
-    return answer;
   }
 
   /**
@@ -107,7 +85,7 @@ export class RpcDispatcher {
     if (sent === undefined) return false;
     const { replyTo, correlationId } = occasion.delivery.properties;
     const isSame = replyTo === call.replyTo && correlationId === call.correlationId;
-    if (!isSame || !sent.isDelivered) await this.#sendWanted(occasion, sent.answer);
+    if (!isSame || !sent.isDelivered) await this.answers.sendWanted(occasion, sent.answer);
     return true;
   }
 
@@ -122,7 +100,7 @@ export class RpcDispatcher {
     if ('body' in filtered) return this.#run({ ...run, body: filtered.body });
     const failure = { delivery, body, handler, error: filtered.refusal };
     this.#options.reporter.failure('message.filtered', failure);
-    const answer = await this.refuse(delivery, MessageResultException.from(filtered.refusal));
+    const answer = await this.answers.refuse(delivery, MessageResultException.from(filtered.refusal));
     // A refusal is an answer like others: a claim of it in a store must not stay open.
     if (answer) await this.#options.memory?.answered(remembered, answer);
     this.#options.memory?.ended(remembered, answer && { answer, isDelivered: true });
@@ -178,40 +156,12 @@ export class RpcDispatcher {
 
   async #answer({ occasion, remembered }: Run, result: AnyResult): Promise<void> {
     const { memory } = this.#options;
-    const answer = this.#encode(occasion.delivery, result);
+    const answer = this.answers.encode(occasion.delivery, result);
     // At once: a repeated call may come while this answer is on its way. The reply does not wait for the store.
     const stored = memory?.answered(remembered, answer);
-    const isDelivered = await this.#sendWanted(occasion, answer);
+    const isDelivered = await this.answers.sendWanted(occasion, answer);
     memory?.ended(remembered, { answer, isDelivered });
     if (stored) await stored;
-  }
-
-  #encode(delivery: Delivery, result: AnyResult): EncodedAnswer {
-    const { replier, reporter } = this.#options;
-    const answer = replier.encode(delivery, result);
-    if (answer.failure)
-      reporter.event({ kind: 'reply.unencodable', at: reporter.at(delivery), error: answer.failure });
-    return answer;
-  }
-
-  /** Not when the caller's time is over: it has been told that nobody answered. */
-  #sendWanted({ delivery, call }: Occasion, answer: CallAnswer): Promise<boolean> {
-    if (!call.isAbandoned) return this.#send(delivery, answer);
-    const { reporter } = this.#options;
-    const error = new CallAbandonedError();
-    reporter.event({ kind: 'reply.undeliverable', at: reporter.at(delivery), error });
-    return Promise.resolve(false);
-  }
-
-  async #send(delivery: Delivery, answer: CallAnswer): Promise<boolean> {
-    const { replier, reporter } = this.#options;
-    try {
-      await replier.send(delivery, answer);
-      return true;
-    } catch (error) {
-      reporter.event({ kind: 'reply.undeliverable', at: reporter.at(delivery), error });
-      return false;
-    }
   }
 }
 

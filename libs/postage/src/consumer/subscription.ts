@@ -1,12 +1,12 @@
 import type { Declarations } from '../connection/declarations.js';
 import type { ChannelPort, ConsumeOptions, Delivery, Link } from '../connection/port.js';
 import type { Attachment } from '../connection/attachment.js';
-import { deferred, type Deferred } from '../connection/deferred.js';
 import type { Supervisor } from '../connection/supervisor.js';
 import { settleWithin } from '../connection/settle-within.js';
 import { BrokerError, ConnectionError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
 import type { Binding, Topology } from '../topology/types.js';
+import { InFlight } from './in-flight.js';
 import type { QueueLeftovers } from './leftovers.js';
 import { LiveTopology } from './live-topology.js';
 import type { Settlement } from './outcome.js';
@@ -34,9 +34,7 @@ export interface SubscriptionOptions {
 export class Subscription implements Attachment {
   readonly queue: string;
   readonly #options: SubscriptionOptions;
-  #inFlight = 0;
-  /** Waits for the last of those. */
-  #idle: Deferred<void> | undefined;
+  readonly #inFlight = new InFlight();
   readonly #topology: LiveTopology;
   #channel: ChannelPort | undefined;
   #consumerTag: string | undefined;
@@ -55,7 +53,7 @@ export class Subscription implements Attachment {
 
   /** Deliveries whose handlers have not finished. */
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#inFlight.count;
   }
 
   get attached(): boolean {
@@ -195,11 +193,9 @@ export class Subscription implements Attachment {
   }
 
   async #finishRunning(limitMs: number): Promise<void> {
-    if (this.#inFlight === 0) return;
-    this.#idle = deferred();
-    await settleWithin(this.#idle.promise, limitMs);
-    if (this.inFlight === 0) return;
-    const text = `queue "${this.queue}": ${this.inFlight} handler(s) still run at the end of the drain timeout; their messages go back to the queue`;
+    const count = await this.#inFlight.untilIdle(limitMs);
+    if (count === 0) return;
+    const text = `queue "${this.queue}": ${count} handler(s) still run at the end of the drain timeout; their messages go back to the queue`;
     this.#options.observer({ kind: 'warning', text });
   }
 
@@ -213,7 +209,7 @@ export class Subscription implements Attachment {
   }
 
   async #handle(channel: ChannelPort, delivery: Delivery): Promise<void> {
-    this.#inFlight += 1;
+    this.#inFlight.begin();
     this.#options.leftovers?.note(delivery);
     let settlement: Settlement = 'reject';
     try {
@@ -225,8 +221,7 @@ export class Subscription implements Attachment {
     try {
       settle(channel, delivery, settlement);
     } finally {
-      this.#inFlight -= 1;
-      if (this.#inFlight === 0) this.#idle?.resolve();
+      this.#inFlight.end();
     }
   }
 

@@ -100,8 +100,10 @@ describe.each(TEST_BROKERS)('an application on $broker', ({ open }) => {
     const [first, second] = [await member(), await member({ host: 'h2' })];
     const { applications } = await operator();
     const all = applications.at(Address.name('worker'));
+    // Connected: what follows is the time of the answers alone.
+    await all.rpcPing();
     const answered = [];
-    for await (const { value } of all.gather<{ pid: string }>('ping', undefined, { timeoutMs: 400 }))
+    for await (const { value } of all.gather<{ pid: string }>('ping', undefined, { timeoutMs: 2_000 }))
       answered.push((value as { pid: string }).pid);
     expect(new Set(answered)).toEqual(new Set([first.pid, second.pid]));
     expect(answered).toHaveLength(2);
@@ -294,11 +296,11 @@ describe.each(TEST_BROKERS)('an application on $broker', ({ open }) => {
     await eventually(() => expect(shown()).toEqual([[address.key, ['eu', 'us'], 'present']]));
     const silent = await member({ name: 'mailer' });
     expect(directory.absent(['worker', 'mailer'])).toEqual(['mailer']);
-    const answered = await directory.refresh(Address.name('mailer'), { timeoutMs: 300 });
+    const answered = await directory.refresh(Address.name('mailer'), { timeoutMs: 1_500 });
     expect(answered.map(({ id }) => id)).toEqual([silent.address.key]);
     expect(directory.absent(['worker', 'mailer'])).toEqual([]);
     await silent.app.close();
-    await directory.refresh(Address.name('mailer'), { timeoutMs: 300 });
+    await directory.refresh(Address.name('mailer'), { timeoutMs: 1_500 });
     expect(directory.missing.map(({ id }) => id)).toEqual([silent.address.key]);
     await worker.close();
     await eventually(() => expect(directory.members.map(({ id }) => id)).toEqual([silent.address.key]));

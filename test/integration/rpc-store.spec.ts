@@ -1,9 +1,20 @@
-import type { CallClaim, CallStore, RecentCallsOptions } from 'nestjs-postage';
+import { setTimeout } from 'node:timers/promises';
+import { PostageConnection, type CallClaim, type CallStore, type RecentCallsOptions } from 'nestjs-postage';
 import { describe, expect, it } from 'vitest';
 import { eventually, Inbox } from '../support/eventually.js';
 import { uniqueName } from '../support/rabbit.js';
 import { TEST_BROKERS } from '../support/test-brokers.js';
-import { Asker, attempt, Gate, lastingQueue, only, resultIn, serve, type Served } from './rpc-once-asker.js';
+import {
+  Asker,
+  attempt,
+  Gate,
+  lastingQueue,
+  only,
+  resultIn,
+  serve,
+  type Doing,
+  type Served,
+} from './rpc-once-asker.js';
 import { SharedCalls } from './rpc-once-store.js';
 import { resultBytes, useRpcWorld } from './rpc-world.js';
 import { exception, success } from './world.js';
@@ -174,6 +185,30 @@ describe.each(TEST_BROKERS)('a store of recent calls on $broker', ({ open }) => 
       expect(claims.items.map(({ kind }) => kind)).toEqual(['claimed', 'running']);
       expect(next.events.of('call.repeated').items).toEqual([]);
     });
+  });
+
+  it('does not keep a repeated call from running whose first run has given up here', async () => {
+    const [store, runs] = [new SharedCalls(), new Inbox<number>()];
+    const giveUpFirst: Doing = async (_parameters, { signal }) => {
+      const number = runs.items.length + 1;
+      runs.push(number);
+      if (number === 1) await setTimeout(60_000, undefined, { signal });
+      return `run ${number}`;
+    };
+    const { queue, app, events } = await serve(world, giveUpFirst, { recentCalls: { store }, reconnect });
+    // Once somebody has had an answer, there is a connection for answers to be lost.
+    await (await Asker.of(world)).repliesUntilMark(queue);
+    const calls = (await world.connectedCaller()).to(queue, { timeoutMs: 500, maxRetry: 40 });
+    const result = calls.rpc('go');
+    // From now on the first request expires when it is put back.
+    await events.of('call.repeated').take(1);
+
+    await app.get(PostageConnection).publishing.link?.close();
+
+    expect(await result).toMatchObject({ ok: true, value: 'run 2' });
+    expect(events.of('handler.aborted').items).toHaveLength(1);
+    expect(events.of('call.repeated').items.map(({ state }) => state)).not.toContain('elsewhere');
+    expect(runs.items).toEqual([1, 2]);
   });
 
   describe('is asked', () => {

@@ -142,7 +142,9 @@ export class ApplicationMember {
     const dispatcher = consumer.dispatcherFor({ queue: { name: uid }, isPrivate: true, handlers });
     return (delivery) => {
       const body = readSmall(delivery, codec);
-      if (body === undefined || !isControl(body, handlers)) return;
+      if (body === undefined) return;
+      this.#feed.pass(body);
+      if (!isControl(body, handlers) || !this.#feed.isFirst(delivery)) return;
       dispatcher.handle(delivery).catch((error: unknown) => {
         observer({ kind: 'internal.failure', where: 'handling a command', error });
       });

@@ -2,12 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { PostageConnection } from '../connection/connection.js';
 import type { Delivery } from '../connection/port.js';
 import type { Handler } from '../consumer/handlers.js';
-import { EMPTY_TOPOLOGY } from '../topology/binding.js';
+import { exchangeTopology } from '../topology/binding.js';
 import type { Exchange } from '../topology/types.js';
+import type { MessageBody } from '../wire/body.js';
 import type { Codec } from '../wire/codec.js';
 import type { FingerprintDict } from '../wire/fingerprint.js';
 import { Message } from '../wire/message.js';
 import { PrivateFeed } from './private-feed.js';
+import { TwoWays } from './two-ways.js';
 
 export interface CommandFeedOptions {
   readonly connection: PostageConnection;
@@ -28,32 +30,47 @@ const MARKER_LIMIT_MS = 30_000;
  * The second way to a process, for commands: whatever fan-out keys bring to its queue comes here, too, and never waits.
  *
  * Which of the two takes a command? The queue of the process is bound first, so that no work is lost; what came before the
- * feed was bound is in that queue alone. So once the feed is bound a marker is sent to the queue: all that stands behind it
- * there has come by the feed as well. Until the marker is read, commands are taken from both; they are such that twice is
- * not too often, and a call has one answer.
+ * feed was bound is in that queue alone. So once the feed is bound a marker is sent by a key that leads to both: all that
+ * stands behind it in the queue is sure to come by the feed as well, and is left to it. Until the marker is read there,
+ * whichever copy of a command comes first is taken.
  */
 export class CommandFeed {
   readonly #options: CommandFeedOptions;
   readonly #feed: PrivateFeed;
+  readonly #ways = new TwoWays();
   /** Undefined: no marker is on its way. */
   #marker: string | undefined;
-  #isComplete = false;
+  /** The queue has come to the marker. */
+  #isSure = false;
 
   constructor(options: CommandFeedOptions) {
-    const { connection, exchange, keys, onDelivery } = options;
+    const { connection, exchange, keys } = options;
     this.#options = options;
     this.#feed = new PrivateFeed({
       exchange,
       supervisor: connection.consuming,
       declarations: connection.consumingDeclarations,
       keys,
-      onDelivery,
+      onDelivery: options.onDelivery,
       onRestored: () => void this.#mark(),
-      onLost: () => this.#reset(),
+      onLost: () => {
+        this.#reset();
+        this.#ways.forgetQueue();
+      },
     });
   }
 
-  /** Reads the markers. */
+  /** Whether a command that has come by the feed is to be obeyed. */
+  isFirst(delivery: Delivery): boolean {
+    return this.#ways.byFeed(delivery);
+  }
+
+  /** Looks whether a message that has come by the feed is a marker: then everything sent before it has come, too. */
+  pass(body: MessageBody): void {
+    if (isMarker(body) && this.#isCurrent(body)) this.#ways.forgetQueue();
+  }
+
+  /** Reads the markers in the queue. */
   get handler(): Handler {
     return {
       pattern: { category: 'message', ...MARKER },
@@ -61,14 +78,15 @@ export class CommandFeed {
       filters: [],
       repliesItself: false,
       invoke: async ({ body }) => {
-        if (this.#marker !== undefined && body.content['token'] === this.#marker) this.#isComplete = true;
+        if (this.#isCurrent(body)) this.#isSure = true;
       },
     };
   }
 
-  /** Whether a command in the queue of the process has come by the feed, too. */
-  takes({ exchange }: Delivery, queue: string): boolean {
-    return this.#isComplete && exchange !== '' && queue === this.#options.queue;
+  /** Whether a command in a queue is left to the feed; to be asked once for each delivery. */
+  takes(delivery: Delivery, queue: string): boolean {
+    if (delivery.exchange === '' || queue !== this.#options.queue) return false;
+    return !this.#ways.byQueue(delivery, this.#isSure);
   }
 
   start(): Promise<void> {
@@ -94,31 +112,31 @@ export class CommandFeed {
     return this.#feed.close();
   }
 
-  #reset(): void {
-    this.#marker = undefined;
-    this.#isComplete = false;
+  #isCurrent({ content }: MessageBody): boolean {
+    return this.#marker !== undefined && content['token'] === this.#marker;
   }
 
-  /** One that gets lost is no harm: until the next, commands are taken from both. */
+  #reset(): void {
+    this.#marker = undefined;
+    this.#isSure = false;
+  }
+
+  /** One that gets lost is no harm: until the next, copies are matched. */
   async #mark(): Promise<void> {
-    const { connection, queue, codec, fingerprint } = this.#options;
+    const { connection, exchange, queue, codec, fingerprint } = this.#options;
     const token = randomUUID();
     this.#marker = token;
     const { body } = new Message({ ...MARKER, content: { token } });
     const content = codec.encode({ ...body, fingerprint });
     const properties = { contentType: codec.contentType, deliveryMode: 1, messageId: token };
-    const message = { exchange: '', routingKey: queue, content, properties, mandatory: false };
+    // The name of the queue is one of its keys.
+    const message = { exchange: exchange.name, routingKey: queue, content, properties, mandatory: false };
     await connection
-      .publish({ message, topology: EMPTY_TOPOLOGY, deadlineMs: MARKER_LIMIT_MS })
+      .publish({ message, topology: exchangeTopology(exchange), deadlineMs: MARKER_LIMIT_MS })
       .catch(() => undefined);
   }
 }
 
 /** Not one of the commands that others may send. */
-export const isMarker = ({
-  type,
-  name,
-}: {
-  readonly type: string;
-  readonly name?: string | undefined;
-}): boolean => type === MARKER.type && name === MARKER.name;
+export const isMarker = ({ type, name }: { readonly type: string; readonly name?: unknown }): boolean =>
+  type === MARKER.type && name === MARKER.name;

@@ -70,6 +70,7 @@ const groupIn = ({ content }: MessageBody): string => {
   throw new InvalidOptionError('parameters', 'must be { "group_name": the name of a group }.');
 };
 
+const ENDING = 'it is ending already';
 const LEFTOVER = 'it was sent before this process began';
 
 type Command = 'quit' | 'restart' | 'join_group' | 'leave_group';
@@ -90,7 +91,8 @@ const end = async (
 ): Promise<void> => {
   const { lifecycle, observer } = options;
   const { body } = invocation;
-  const why = await whyNot(command, invocation, options);
+  const isDecided = (): boolean => lifecycle.decide();
+  const why = (await whyNot(command, invocation, options)) ?? (isDecided() ? undefined : ENDING);
   if (why !== undefined) return refuse({ command, reason: why }, invocation, options);
   observer({ kind: 'control.accepted', command, at: placeOf(invocation), fingerprint: body.fingerprint });
   // Acked first: after that nothing can bring it back, least of all to the program that follows.
@@ -105,7 +107,7 @@ const whyNot = async (
   { guards, lifecycle }: ControlOptions,
 ): Promise<string | undefined> => {
   const { body, delivery } = invocation;
-  if (lifecycle.isEnding) return 'it is ending already';
+  if (lifecycle.isEnding) return ENDING;
   // Somebody else may have obeyed it, or this program before it was replaced.
   if (delivery.redelivered) return 'it was delivered before';
   const request: ControlRequest = { command, body, at: placeOf(invocation), properties: delivery.properties };

@@ -66,7 +66,7 @@ export class Groups {
     const { key } = Address.group(identity.name, group);
     // First what only one of the group gets: a member that fails here has not half joined.
     try {
-      const watchedQueues = [groupQueueOf(identity, group)];
+      const watchedQueues = shared.map(([queue]) => (typeof queue === 'string' ? queue : queue.name));
       await consumer.addQueuesNow([[exchange, shared]], { watchedQueues });
       await feed.add(key, async () => {
         await consumer.addQueuesNow([[exchange, [own]]]);

@@ -38,6 +38,7 @@ export class ApplicationLifecycle {
   readonly #options: LifecycleOptions;
   readonly #hooks = new Set<Hook>();
   readonly #end = deferred<ApplicationEnd>();
+  #isDecided = false;
   #ending: Promise<void> | undefined;
 
   constructor(options: LifecycleOptions) {
@@ -45,9 +46,16 @@ export class ApplicationLifecycle {
     this.ended = this.#end.promise;
   }
 
-  /** It is ending, or has ended. */
+  /** It is ending, or has ended, or is just about to. */
   get isEnding(): boolean {
-    return this.#ending !== undefined;
+    return this.#isDecided || this.#ending !== undefined;
+  }
+
+  /** From now on nothing else ends it. @returns false: it is ending already */
+  decide(): boolean {
+    if (this.isEnding) return false;
+    this.#isDecided = true;
+    return true;
   }
 
   /**

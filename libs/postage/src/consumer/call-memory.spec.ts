@@ -242,6 +242,51 @@ describe('CallMemory, with a store', () => {
   );
 });
 
+describe('CallMemory, with a store that takes a call for running that was given up here', () => {
+  /** A call of so many milliseconds that is claimed, and the store from then on. */
+  const claimedCall = async (remainingMs?: number) => {
+    const claim = vi.fn<CallStore['claim']>(() => ({ kind: 'running' }));
+    claim.mockReturnValueOnce({ kind: 'claimed' });
+    const { memory } = memoryWith(storeThat(claim).store);
+    return { memory, run: runOf(await memory.meet('q', request(), remainingMs)) };
+  };
+
+  it('lets the repeated call run here, however often that is given up', async () => {
+    const { memory, run } = await claimedCall();
+    memory.ended(run, undefined);
+    for (let count = 0; count < 3; count += 1) {
+      const again = await memory.meet('q', request(), undefined);
+      expect(again).toMatchObject(FIRST);
+      expect(await memory.meet('q', request(), undefined)).toEqual({ kind: 'running', call: runOf(again) });
+      memory.ended(runOf(again), undefined);
+    }
+    expect(await memory.meet('q', request({ messageId: 'm2' }), undefined)).toEqual({ kind: 'elsewhere' });
+  });
+
+  it('leaves it alone when the lease is over: somebody else may have claimed it since', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const [late, early] = [await claimedCall(250), await claimedCall(250)];
+    for (const { memory, run } of [late, early]) memory.ended(run, undefined);
+    vi.advanceTimersByTime(249);
+    expect(await early.memory.meet('q', request(), 100)).toMatchObject(FIRST);
+    vi.advanceTimersByTime(1);
+    expect(await late.memory.meet('q', request(), 100)).toEqual({ kind: 'elsewhere' });
+  });
+
+  it('leaves it alone when it was answered here, at once or the second time', async () => {
+    const [once, twice] = [await claimedCall(), await claimedCall()];
+    twice.memory.ended(twice.run, undefined);
+    const again = runOf(await twice.memory.meet('q', request(), undefined));
+    for (const [{ memory }, run] of [[once, once.run] as const, [twice, again] as const]) {
+      await memory.answered(run, answerOf('!'));
+      memory.ended(run, undefined);
+      // As if its answer were forgotten.
+      memory.clear();
+      expect(await memory.meet('q', request(), undefined)).toEqual({ kind: 'elsewhere' });
+    }
+  });
+});
+
 describe('CallMemory, with a store that fails', () => {
   const broken = new Error('the store is down');
   const throwing = (): never => {

@@ -128,6 +128,8 @@ export class ConsumedQueues {
     this.#consumed.delete(queue);
     this.#removed.add(consumed);
     await subscription.stop(drainTimeoutMs);
+    // With its last consumer it may have gone from the broker.
+    this.#options.connection.consumingDeclarations.forgetQueue(queue);
     void subscription.drain(drainTimeoutMs).finally(() => this.#removed.delete(consumed));
   }
 

@@ -56,6 +56,8 @@ export abstract class GenericApplication {
   ): Promise<ApplicationEnd> {
     const app = await NestFactory.createMicroservice(moduleOf(this, options), {
       ...PostageModule.microservice(),
+      // Whoever calls this decides what becomes of the process.
+      abortOnError: false,
     });
     app.enableShutdownHooks(['SIGINT', 'SIGTERM'], { useProcessExit: true });
     const lifecycle = app.get(ApplicationLifecycle);

@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Line as OrderedLine } from '../connection/line.js';
 import { CallSlots } from './call-slots.js';
 
 const patient = (): AbortSignal => new AbortController().signal;
@@ -117,6 +118,57 @@ describe('CallSlots', () => {
     slots.release();
     await settled();
     expect(takers.map(({ listeners }) => listeners)).toEqual([0, 0, 0]);
+  });
+});
+
+describe('CallSlots, when many give up', () => {
+  /** One slot, which is taken, and the line of those who wait for it. */
+  const takenSlot = () => {
+    const line = new OrderedLine<() => void>();
+    const slots = new CallSlots(1, line);
+    slots.tryTake();
+    return { slots, line };
+  };
+
+  it('keep none of them in the line for long, though no slot is ever released', async () => {
+    const { slots, line } = takenSlot();
+    let longest = 0;
+    for (let count = 0; count < 5_000; count += 1) {
+      new Taker(slots).giveUp();
+      longest = Math.max(longest, line.size);
+    }
+    await settled();
+    expect([slots.taken, slots.waiting]).toEqual([1, 0]);
+    expect(longest).toBeLessThan(2_000);
+  });
+
+  it('keep the others in the line, in their order', async () => {
+    const { slots, line } = takenSlot();
+    const served: number[] = [];
+    for (let number = 0; number < 2_000; number += 1) {
+      const taker = new Taker(slots, () => served.push(number));
+      if (number % 500 !== 0) taker.giveUp();
+    }
+    expect([slots.waiting, line.size < 1_500]).toEqual([4, true]);
+    // Behind those who have moved up.
+    void new Taker(slots, () => served.push(2_000));
+    for (let count = 1; count <= 5; count += 1) slots.release();
+    await settled();
+    expect(served).toEqual([0, 500, 1_000, 1_500, 2_000]);
+    expect([slots.taken, slots.waiting, line.size]).toEqual([1, 0, 0]);
+  });
+
+  it('let nobody move up as long as most of them still wait', async () => {
+    const { slots, line } = takenSlot();
+    const takers = Array.from({ length: 3_000 }, () => new Taker(slots));
+    for (const taker of takers.slice(0, 1_000)) taker.giveUp();
+    expect([slots.waiting, line.size]).toEqual([2_000, 3_000]);
+    for (const taker of takers.slice(1_000, 2_000)) taker.giveUp();
+    expect(line.size).toBeLessThan(3_000);
+    await settled();
+    slots.release();
+    await settled();
+    expect(takers.findIndex(({ state }) => state === 'served')).toBe(2_000);
   });
 });
 

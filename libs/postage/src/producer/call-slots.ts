@@ -9,10 +9,11 @@ export class CallSlots {
   #taken = 0;
   readonly #waiting = new Set<() => void>();
   /** The same in order, and some that have given up. */
-  readonly #line = new Line<() => void>();
+  readonly #line: Line<() => void>;
 
-  constructor(max: number) {
+  constructor(max: number, line = new Line<() => void>()) {
     this.max = max;
+    this.#line = line;
   }
 
   get taken(): number {

@@ -265,6 +265,37 @@ describe('PendingCall, when it fails', () => {
   });
 });
 
+describe('PendingCall, whose attempts the broker returns', () => {
+  it('waits on as long as one of them may have reached somebody', async () => {
+    const { call, address } = startCall();
+    const progress = call.next(200);
+    call.onSent();
+    call.onSent();
+    call.onReturned();
+    expect(call.isSettled).toBe(false);
+    address.onReply?.(reply(call.messageId));
+    // Late, and of no interest any more.
+    call.onReturned();
+    expect(await progress).toMatchObject({ kind: 'reply' });
+  });
+
+  it('fails as UNROUTABLE, with its message id, when all of them have come back', async () => {
+    const { call } = startCall();
+    call.onSent();
+    const first = call.next(200);
+    vi.advanceTimersByTime(200);
+    expect(await first).toEqual({ kind: 'timeout' });
+    call.onSent();
+    const second = call.next(200);
+    call.onReturned();
+    call.onReturned();
+    const { messageId } = call;
+    const error = { code: 'UNROUTABLE', exchange: 'work', routingKey: 'k', messageId };
+    expect(await second).toMatchObject({ kind: 'failed', error });
+    expect([call.isSettled, vi.getTimerCount()]).toEqual([true, 0]);
+  });
+});
+
 describe('PendingCall, for any number of replies', () => {
   const startCollecting = (signal?: AbortSignal) => {
     const { call, address, told } = startCall(signal === undefined ? {} : { signal });

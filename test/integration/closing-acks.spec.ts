@@ -1,0 +1,163 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import { GenericConsumer, MessageHandler, Parameters, Processor } from 'nestjs-postage';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startReceiver } from '../support/apps.js';
+import { eventually, Inbox } from '../support/eventually.js';
+import { uniqueName } from '../support/rabbit.js';
+import { Gate } from './rpc-once-asker.js';
+import { byName, command, Events, useWorld } from './world.js';
+
+const PREFETCH = 5;
+/** Nobody has to wait for it: a test that does takes too long. */
+const DRAIN_TIMEOUT_MS = 100_000;
+
+/** What connection.close begins with: class 10, method 50. */
+const CONNECTION_CLOSE = Buffer.from([0, 10, 0, 50]);
+
+const world = useWorld();
+
+const unhandled: unknown[] = [];
+const noteUnhandled = (reason: unknown): void => void unhandled.push(reason);
+beforeEach(() => {
+  unhandled.length = 0;
+  process.on('unhandledRejection', noteUnhandled);
+});
+afterEach(() => {
+  process.off('unhandledRejection', noteUnhandled);
+});
+
+/** A line to the broker on which what an application sends waits for `before`. */
+const lineTo = async (target: string, before: (sent: Buffer) => Promise<void>) => {
+  const url = new URL(target);
+  const { hostname, port } = url;
+  const clients = new Set<Socket>();
+  const requests = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      await before(chunk);
+      yield chunk;
+    }
+  };
+  const server = createServer((client) => {
+    const broker = connect(Number(port), hostname);
+    clients.add(client);
+    client.on('close', () => clients.delete(client));
+    for (const way of [pipeline(client, requests, broker), pipeline(broker, client)])
+      way.catch(() => undefined);
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  url.hostname = '127.0.0.1';
+  // It listens at a port, not at a pipe.
+  url.port = String((server.address() as AddressInfo).port);
+  const cut = (): void => clients.forEach((client) => client.resetAndDestroy());
+  const close = async (): Promise<void> => {
+    cut();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  return { url: url.href, cut, close };
+};
+
+/**
+ * An application that is busy with one queue before it consumes another one. Its handlers end at the worst moment: it has
+ * said that it closes their connection, and the broker has not answered yet.
+ */
+const prepare = async () => {
+  const [busy, other, events] = [uniqueName('busy'), uniqueName('other'), new Events()];
+  const [begun, gate] = [new Inbox<unknown>(), new Gate()];
+  const test = { runs: PREFETCH, meanwhile: async (): Promise<void> => undefined };
+  const line = await lineTo(world.url, async (sent) => {
+    if (sent.includes(other)) await begun.take(test.runs);
+    if (!sent.includes(CONNECTION_CLOSE)) return;
+    gate.open();
+    await new Promise(setImmediate);
+  });
+  world.atEnd(line.close);
+  @Processor({ eqk: byName(busy), prefetch: PREFETCH })
+  class Busy {
+    @MessageHandler('command', 'work')
+    async work(@Parameters() parameters: unknown): Promise<void> {
+      begun.push(parameters);
+      await gate.passed();
+    }
+  }
+  @Processor({ eqk: byName(other) })
+  class Other {
+    @MessageHandler('command', 'work')
+    work(): void {}
+  }
+  let consumer: GenericConsumer | undefined;
+  const start = async () => {
+    const options = {
+      connection: async () => {
+        await test.meanwhile();
+        return { url: line.url };
+      },
+      reconnect: { initialDelayMs: 20, maxDelayMs: 100 },
+      drainTimeoutMs: DRAIN_TIMEOUT_MS,
+      observer: events.observe,
+    };
+    const app = await startReceiver(options, [Busy, Other], {}, (made) => {
+      consumer = made.get(GenericConsumer);
+    });
+    world.atEnd(() => app.close());
+    return app;
+  };
+  const inFlight = (): number[] | undefined => consumer?.snapshot.map((queue) => queue.inFlight);
+  return { busy, other, events, begun, test, line, start, inFlight };
+};
+
+/** Messages for a queue that nobody consumes yet. */
+const fill = async (queue: string, count: number): Promise<void> => {
+  await world.peer.channel.assertQueue(queue);
+  for (let number = 0; number < count; number += 1) world.send(queue, command('work', number));
+  await waitsIn(queue, count);
+};
+
+const waitsIn = (queue: string, messageCount: number): Promise<void> =>
+  eventually(async () => expect(await world.peer.channel.checkQueue(queue)).toMatchObject({ messageCount }));
+
+/** Somebody else makes a queue of that name with other arguments. */
+const redeclare = async (queue: string): Promise<void> => {
+  await world.peer.channel.deleteQueue(queue);
+  await world.peer.channel.assertQueue(queue, { maxLength: 5 });
+};
+
+describe('handlers that end while the application closes their connection', () => {
+  it('leave nothing behind where the broker refuses the start, and their messages go back to the queue', async () => {
+    const { busy, other, events, start, inFlight } = await prepare();
+    await redeclare(other);
+    await fill(busy, 2 * PREFETCH);
+
+    await expect(start()).rejects.toMatchObject({ code: 'TOPOLOGY_REFUSED' });
+
+    expect([inFlight(), unhandled, events.of('warning').items]).toEqual([[0, 0], [], []]);
+    await waitsIn(busy, 2 * PREFETCH);
+  });
+
+  it('leave nothing behind where the broker refuses a reconnect, and the application goes on when it may', async () => {
+    const { busy, other, events, begun, test, line, start, inFlight } = await prepare();
+    await fill(busy, 2 * PREFETCH);
+    const app = await start();
+    // They run on, and begin once more on the next connection.
+    test.runs = 2 * PREFETCH;
+    test.meanwhile = async () => {
+      test.meanwhile = async () => undefined;
+      await redeclare(other);
+    };
+    line.cut();
+
+    expect(await events.of('connection.failed').take(1)).toMatchObject([
+      { role: 'consume', error: { code: 'TOPOLOGY_REFUSED' } },
+    ]);
+    await world.peer.channel.deleteQueue(other);
+    await events.of('connection.ready').take(2);
+    // Behind all that were put back.
+    world.send(busy, command('work', 'last'));
+    await eventually(() => expect(begun.items).toContain('last'));
+    await app.close();
+
+    expect([inFlight(), unhandled, events.of('warning').items]).toEqual([[0, 0], [], []]);
+    await waitsIn(busy, 0);
+  });
+});

@@ -126,12 +126,13 @@ describe.each(TEST_BROKERS)('the context of a call on $broker', ({ broker, open 
     it.each([
       ['more than a timer can wait', 1e12],
       ['a fraction', 90_000.5],
-    ])('is what the caller says, also %s', async (_what, header) => {
+    ])('is what the caller says in whole milliseconds, also %s', async (_what, header) => {
       const served = await watching();
       const asker = await askerOf(served);
       asker.ask(served.queue, within(header));
       const [remaining] = await served.remaining.take(1);
-      expect(remaining).toBeLessThanOrEqual(header);
+      expect(remaining).toBe(Math.ceil(remaining ?? Number.NaN));
+      expect(remaining).toBeLessThanOrEqual(Math.ceil(header));
       expect(remaining).toBeGreaterThan(header - 10_000);
       served.gate.open();
       await served.atRest();

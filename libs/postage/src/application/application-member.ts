@@ -14,7 +14,6 @@ import {
   checkGroup,
   checkIdentity,
   fanOutKeysOf,
-  groupBindings,
   memberBindings,
   queuesOf,
   type Identity,
@@ -47,6 +46,7 @@ export class ApplicationMember {
   readonly #groups: Groups;
   readonly #feed: CommandFeed;
   readonly #presence: Presence | undefined;
+  #isLeaving = false;
 
   /** Adds its queues and handlers to the consumer, which must not have started. @throws {InvalidOptionError} */
   constructor(options: ApplicationMemberOptions) {
@@ -62,7 +62,6 @@ export class ApplicationMember {
     const feed = new CommandFeed({
       connection,
       exchange,
-      codec,
       fingerprint,
       queue: queuesOf(identity).uid,
       keys: () => fanOutKeysOf(identity, this.groups),
@@ -110,23 +109,33 @@ export class ApplicationMember {
   /** Hears commands however busy it is, and tells others that it is there; when the consumer has started. */
   async start(): Promise<void> {
     await this.#feed.start();
-    this.#presence?.start();
+    if (!this.#isLeaving) this.#presence?.start();
   }
 
-  /** Says good-bye, and hears no more commands. Never rejects. */
+  /** Others need not wait for it any more. Never rejects. */
+  async sayGoodbye(): Promise<void> {
+    this.#isLeaving = true;
+    await this.#presence?.stop();
+  }
+
+  /** Hears no more commands. Never rejects. */
   async stop(): Promise<void> {
-    await Promise.all([this.#presence?.stop(), this.#feed.close()]);
+    await this.#feed.close();
+  }
+
+  /** Before the consumer starts: the groups that it is in by then. */
+  prepare(): void {
+    const { settings, consumer } = this.#options;
+    const bindings = this.#groups.begin();
+    if (bindings.length > 0)
+      consumer.addQueues([[settings.exchange, bindings]], { watchedQueues: namesOf(bindings) });
   }
 
   #addQueues(): void {
     const { settings, consumer, compatibility } = this.#options;
     const { uid } = queuesOf(this.#identity);
-    const ofGroups = settings.groups.flatMap((group): readonly QueueBinding[] => {
-      const { own, shared } = groupBindings(this.#identity, group, compatibility);
-      return [own, ...shared];
-    });
-    const bindings = [...memberBindings(this.#identity, compatibility), ...ofGroups];
-    const watchedQueues = bindings.map(([queue]) => (typeof queue === 'string' ? queue : queue.name));
+    const bindings = memberBindings(this.#identity, compatibility);
+    const watchedQueues = namesOf(bindings);
     consumer.addQueues([[settings.exchange, bindings]], { privateQueues: [uid], watchedQueues });
     // Through the exchange such commands come by the feed, too, and sooner.
     const isFor = (delivery: Delivery, queue: string): boolean => !this.#feed.takes(delivery, queue);
@@ -165,6 +174,9 @@ export class ApplicationMember {
     });
   }
 }
+
+const namesOf = (bindings: readonly QueueBinding[]): readonly string[] =>
+  bindings.map(([queue]) => (typeof queue === 'string' ? queue : queue.name));
 
 /** Undefined: too large, or no message; whoever handles work tells that. */
 const readSmall = ({ content, properties }: Delivery, codec: Codec): MessageBody | undefined => {

@@ -46,8 +46,18 @@ export class ApplicationServices {
     await this.member?.start();
   }
 
+  /** Says good-bye; commands are still heard. Never rejects. */
+  async leave(): Promise<void> {
+    await this.member?.sayGoodbye();
+  }
+
   /** Hears of others, and of commands, no more. Never rejects. */
   async stop(): Promise<void> {
     await Promise.all([this.member?.stop(), this.directory.close()]);
+  }
+
+  /** Before the consumer starts. */
+  prepare(): void {
+    this.member?.prepare();
   }
 }

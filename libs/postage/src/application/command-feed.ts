@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { PostageConnection } from '../connection/connection.js';
 import type { Delivery } from '../connection/port.js';
 import type { Handler } from '../consumer/handlers.js';
-import { exchangeTopology } from '../topology/binding.js';
+import { EMPTY_TOPOLOGY } from '../topology/binding.js';
 import type { Exchange } from '../topology/types.js';
 import type { MessageBody } from '../wire/body.js';
-import type { Codec } from '../wire/codec.js';
 import type { FingerprintDict } from '../wire/fingerprint.js';
+import { JsonEncoder } from '../wire/json-encoder.js';
 import { Message } from '../wire/message.js';
 import { PrivateFeed } from './private-feed.js';
 import { TwoWays } from './two-ways.js';
@@ -14,7 +14,6 @@ import { TwoWays } from './two-ways.js';
 export interface CommandFeedOptions {
   readonly connection: PostageConnection;
   readonly exchange: Exchange;
-  readonly codec: Codec;
   readonly fingerprint: FingerprintDict;
   /** The queue of this process, which gets the same messages. */
   readonly queue: string;
@@ -30,8 +29,8 @@ const MARKER_LIMIT_MS = 30_000;
  * The second way to a process, for commands: whatever fan-out keys bring to its queue comes here, too, and never waits.
  *
  * Which of the two takes a command? The queue of the process is bound first, so that no work is lost; what came before the
- * feed was bound is in that queue alone. So once the feed is bound a marker is sent by a key that leads to both: all that
- * stands behind it in the queue is sure to come by the feed as well, and is left to it. Until the marker is read there,
+ * feed was bound is in that queue alone. So once the feed is bound a marker is sent to both: all that stands behind it in the
+ * queue is sure to come by the feed as well, and is left to it. Until the marker is read there,
  * whichever copy of a command comes first is taken.
  */
 export class CommandFeed {
@@ -55,7 +54,8 @@ export class CommandFeed {
       onRestored: () => void this.#mark(),
       onLost: () => {
         this.#reset();
-        this.#ways.forgetQueue();
+        // Its copies have gone with it, and perhaps those in the queue as well.
+        this.#ways.clear();
       },
     });
   }
@@ -86,7 +86,8 @@ export class CommandFeed {
   /** Whether a command in a queue is left to the feed; to be asked once for each delivery. */
   takes(delivery: Delivery, queue: string): boolean {
     if (delivery.exchange === '' || queue !== this.#options.queue) return false;
-    return !this.#ways.byQueue(delivery, this.#isSure);
+    // What comes again may be left from an earlier connection, whose feed has gone with it.
+    return !this.#ways.byQueue(delivery, this.#isSure && !delivery.redelivered);
   }
 
   start(): Promise<void> {
@@ -121,21 +122,32 @@ export class CommandFeed {
     this.#isSure = false;
   }
 
-  /** One that gets lost is no harm: until the next, copies are matched. */
+  /**
+   * By the names of both queues: whoever answers calls may write there. One that gets lost is no harm: until the next, copies
+   * are matched.
+   */
   async #mark(): Promise<void> {
-    const { connection, exchange, queue, codec, fingerprint } = this.#options;
     const token = randomUUID();
     this.#marker = token;
+    const { queue } = this.#options;
+    const feed = this.#feed.queue;
+    await Promise.all([queue, ...(feed === undefined ? [] : [feed])].map((name) => this.#send(name, token)));
+  }
+
+  async #send(queue: string, token: string): Promise<void> {
+    const { connection, fingerprint } = this.#options;
     const { body } = new Message({ ...MARKER, content: { token } });
-    const content = codec.encode({ ...body, fingerprint });
-    const properties = { contentType: codec.contentType, deliveryMode: 1, messageId: token };
-    // The name of the queue is one of its keys.
-    const message = { exchange: exchange.name, routingKey: queue, content, properties, mandatory: false };
+    // Always understood, whatever the application's own encoder may be.
+    const content = json.encode({ ...body, fingerprint });
+    const properties = { contentType: json.contentType, deliveryMode: 1, messageId: randomUUID() };
+    const message = { exchange: '', routingKey: queue, content, properties, mandatory: false };
     await connection
-      .publish({ message, topology: exchangeTopology(exchange), deadlineMs: MARKER_LIMIT_MS })
+      .publish({ message, topology: EMPTY_TOPOLOGY, deadlineMs: MARKER_LIMIT_MS })
       .catch(() => undefined);
   }
 }
+
+const json = new JsonEncoder();
 
 /** Not one of the commands that others may send. */
 export const isMarker = ({ type, name }: { readonly type: string; readonly name?: unknown }): boolean =>

@@ -91,7 +91,7 @@ const end = async (
 ): Promise<void> => {
   const { lifecycle, observer } = options;
   const { body } = invocation;
-  const isDecided = (): boolean => lifecycle.decide();
+  const isDecided = (): boolean => lifecycle.decide({ kind: command, by: body.fingerprint });
   const why = (await whyNot(command, invocation, options)) ?? (isDecided() ? undefined : ENDING);
   if (why !== undefined) return refuse({ command, reason: why }, invocation, options);
   observer({ kind: 'control.accepted', command, at: placeOf(invocation), fingerprint: body.fingerprint });
@@ -107,7 +107,7 @@ const whyNot = async (
   { guards, lifecycle }: ControlOptions,
 ): Promise<string | undefined> => {
   const { body, delivery } = invocation;
-  if (lifecycle.isEnding) return ENDING;
+  if (command === 'restart' && lifecycle.isEnding) return ENDING;
   // Somebody else may have obeyed it, or this program before it was replaced.
   if (delivery.redelivered) return 'it was delivered before';
   const request: ControlRequest = { command, body, at: placeOf(invocation), properties: delivery.properties };

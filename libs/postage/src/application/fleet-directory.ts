@@ -59,7 +59,10 @@ export class FleetDirectory {
    * @throws {TopologyError} the broker refused the exchange
    */
   start(): Promise<void> {
-    this.#started ??= this.#feed.start();
+    this.#started ??= this.#feed.start().catch((error: unknown) => {
+      this.#started = undefined;
+      throw error;
+    });
     return this.#started;
   }
 

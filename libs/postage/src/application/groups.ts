@@ -1,8 +1,9 @@
 import type { PostageConnection } from '../connection/connection.js';
+import type { ChannelPort } from '../connection/port.js';
 import type { GenericConsumer } from '../consumer/generic-consumer.js';
-import { ConnectionError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
 import type { Compatibility } from '../topology/queue.js';
+import type { QueueBinding } from '../topology/binding.js';
 import type { Exchange } from '../topology/types.js';
 import { Address, checkPart } from './address.js';
 import { checkGroup, groupBindings, groupQueueOf, queuesOf, type Identity } from './application-topology.js';
@@ -25,11 +26,22 @@ export interface GroupsOptions {
 export class Groups {
   readonly #options: GroupsOptions;
   readonly #names: Set<string>;
+  #hasBegun = false;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: GroupsOptions) {
     this.#options = options;
     this.#names = new Set(options.initial);
+  }
+
+  /** From now on changes are made at the broker. @returns what the groups of now need there */
+  begin(): readonly QueueBinding[] {
+    this.#hasBegun = true;
+    const { identity, compatibility } = this.#options;
+    return this.names.flatMap((group) => {
+      const { own, shared } = groupBindings(identity, group, compatibility);
+      return [own, ...shared];
+    });
   }
 
   get names(): readonly string[] {
@@ -61,6 +73,10 @@ export class Groups {
 
   async #join(group: string): Promise<boolean> {
     if (this.#names.has(group)) return false;
+    if (!this.#hasBegun) {
+      this.#names.add(group);
+      return true;
+    }
     const { identity, exchange, compatibility, consumer, feed, observer } = this.#options;
     const { own, shared } = groupBindings(identity, group, compatibility);
     const { key } = Address.group(identity.name, group);
@@ -68,6 +84,7 @@ export class Groups {
     try {
       const watchedQueues = shared.map(([queue]) => (typeof queue === 'string' ? queue : queue.name));
       await consumer.addQueuesNow([[exchange, shared]], { watchedQueues });
+      if (compatibility === 'python') await this.#atBroker(group, (queue) => queue.bind());
       await feed.add(key, async () => {
         await consumer.addQueuesNow([[exchange, [own]]]);
         // From here on a new connection binds the feed to it, too.
@@ -85,12 +102,17 @@ export class Groups {
 
   async #leave(group: string): Promise<boolean> {
     if (!this.#names.delete(group)) return false;
+    if (!this.#hasBegun) return true;
     const { identity, exchange, consumer, feed, observer } = this.#options;
     const { key } = Address.group(identity.name, group);
-    // First the way that drops work.
-    await feed.remove(key);
-    await consumer.queueUnbind(exchange, queuesOf(identity).uid, key);
-    await this.#stopConsuming(group);
+    try {
+      // First the way that drops work.
+      await feed.remove(key);
+      await consumer.queueUnbind(exchange, queuesOf(identity).uid, key);
+    } finally {
+      // Whatever went wrong there: the next connection binds it no more.
+      await this.#stopConsuming(group);
+    }
     observer({ kind: 'group.left', group });
     this.#options.onChange();
     return true;
@@ -104,22 +126,46 @@ export class Groups {
     if (compatibility === 'python') await this.#unbindIfLast(group);
   }
 
-  /** Python's group queues do not end with their last member: messages would go on piling up there. */
+  /**
+   * Python's group queues do not end with their last member: messages would go on piling up there. Somebody may join at the
+   * same moment: who joins binds once more when it consumes, who leaves binds again what somebody consumes by then.
+   */
   async #unbindIfLast(group: string): Promise<void> {
+    await this.#atBroker(group, async (queue) => {
+      if (await queue.isConsumed()) return;
+      await queue.unbind();
+      if (await queue.isConsumed()) await queue.bind();
+    });
+  }
+
+  /** It may have gone, or the connection with it: then there is nothing to do, or nobody to do it. */
+  async #atBroker(group: string, work: (queue: GroupQueue) => Promise<void>): Promise<void> {
     const { identity, exchange, connection } = this.#options;
-    const queue = groupQueueOf(identity, group);
+    const name = groupQueueOf(identity, group);
     const { key } = Address.groupRoundRobin(identity.name, group);
-    const channel = await (await connection.consuming.ready()).openChannel();
+    const binding = { exchange: exchange.name, queue: name, key, arguments: {} };
+    const link = await connection.consuming.ready();
+    let channel: ChannelPort | undefined;
     try {
-      const { consumerCount } = await channel.checkQueue(queue);
-      if (consumerCount > 0) return;
-      await channel.unbindQueue({ exchange: exchange.name, queue, key, arguments: {} });
-      connection.consumingDeclarations.forgetQueue(queue);
-    } catch (error) {
-      // It is gone already, or the connection is: then there is nothing to unbind, or nobody to do it.
-      if (error instanceof ConnectionError && error.code === 'CONNECTION_CLOSED') throw error;
+      const open = await link.openChannel();
+      channel = open;
+      await work({
+        isConsumed: async () => (await open.checkQueue(name)).consumerCount > 0,
+        bind: () => open.bindQueue(binding),
+        unbind: () => open.unbindQueue(binding),
+      });
+    } catch {
+      // Said above.
     } finally {
-      await channel.close();
+      connection.consumingDeclarations.forgetQueue(name);
+      await channel?.close();
     }
   }
+}
+
+/** A queue that members share, as it is at the broker. */
+interface GroupQueue {
+  isConsumed(): Promise<boolean>;
+  bind(): Promise<void>;
+  unbind(): Promise<void>;
 }

@@ -190,11 +190,11 @@ describe('ApplicationLifecycle, on quit', () => {
 });
 
 describe('ApplicationLifecycle, told to end more than once', () => {
-  it.each(['quit', 'restart'] as const)('lets a second quit or restart join the first: %s', async (first) => {
+  it('lets further quits and restarts join a quit', async () => {
     const drained = deferred<void>();
     const drain = vi.fn<() => Promise<void>>(() => drained.promise);
     const { lifecycle, done } = lifecycleWith({ drain });
-    const end = lifecycle[first](SENDER);
+    const end = lifecycle.quit(SENDER);
     const others = [lifecycle.quit({ pid: '2' }), lifecycle.restart({ pid: '3' })];
     await settled();
     others.push(lifecycle.restart(), lifecycle.quit());
@@ -206,9 +206,30 @@ describe('ApplicationLifecycle, told to end more than once', () => {
     await lifecycle.restart();
 
     expect(drain).toHaveBeenCalledOnce();
-    const replaced = first === 'restart' ? ['replaced'] : [];
-    expect(done).toEqual(['closed', ...replaced, `ended: ${first}`]);
-    expect(await lifecycle.ended).toEqual({ kind: first, by: SENDER });
+    expect(done).toEqual(['closed', 'ended: quit']);
+    expect(await lifecycle.ended).toEqual({ kind: 'quit', by: SENDER });
+  });
+
+  it('lets a quit overrule a restart that has not come yet, and no other', async () => {
+    const drained = deferred<void>();
+    const { lifecycle, done } = lifecycleWith({ drain: () => drained.promise });
+    const end = lifecycle.restart({ pid: '2' });
+    expect(lifecycle.restart({ pid: '3' })).toBe(end);
+    expect(lifecycle.decide({ kind: 'restart' })).toBe(false);
+    expect(lifecycle.quit(SENDER)).toBe(end);
+    drained.resolve();
+    await end;
+    expect(done).toEqual(['closed', 'ended: quit']);
+    expect(await lifecycle.ended).toEqual({ kind: 'quit', by: SENDER });
+
+    const replaced = deferred<void>();
+    const late = lifecycleWith({ restartBy: () => replaced.promise });
+    const restart = late.lifecycle.restart(SENDER);
+    await settled();
+    void late.lifecycle.quit();
+    replaced.resolve();
+    await restart;
+    expect(await late.lifecycle.ended).toEqual({ kind: 'restart', by: SENDER });
   });
 
   it('does not change its end when the program is closed from within a hook', async () => {

@@ -38,7 +38,8 @@ export class ApplicationLifecycle {
   readonly #options: LifecycleOptions;
   readonly #hooks = new Set<Hook>();
   readonly #end = deferred<ApplicationEnd>();
-  #isDecided = false;
+  #decided: ApplicationEnd | undefined;
+  #isReplacing = false;
   #ending: Promise<void> | undefined;
 
   constructor(options: LifecycleOptions) {
@@ -48,13 +49,17 @@ export class ApplicationLifecycle {
 
   /** It is ending, or has ended, or is just about to. */
   get isEnding(): boolean {
-    return this.#isDecided || this.#ending !== undefined;
+    return this.#decided !== undefined || this.#ending !== undefined;
   }
 
-  /** From now on nothing else ends it. @returns false: it is ending already */
-  decide(): boolean {
-    if (this.isEnding) return false;
-    this.#isDecided = true;
+  /**
+   * From now on it is ending in this way; a `quit` overrules a restart that has not come yet.
+   * @returns false: it is ending already
+   */
+  decide(end: ApplicationEnd): boolean {
+    const isOverruled = end.kind === 'quit' && this.#decided?.kind === 'restart' && !this.#isReplacing;
+    if (this.isEnding && !isOverruled) return false;
+    this.#decided = end;
     return true;
   }
 
@@ -69,13 +74,15 @@ export class ApplicationLifecycle {
 
   /** Stops consuming, lets running handlers finish, closes. The program goes on behind `ended`. */
   quit(by?: FingerprintLike): Promise<void> {
-    this.#ending ??= this.#run({ kind: 'quit', by });
+    this.decide({ kind: 'quit', by });
+    this.#ending ??= this.#run();
     return this.#ending;
   }
 
   /** The same, and then the program is replaced, as `restartBy` says. */
   restart(by?: FingerprintLike): Promise<void> {
-    this.#ending ??= this.#run({ kind: 'restart', by });
+    this.decide({ kind: 'restart', by });
+    this.#ending ??= this.#run();
     return this.#ending;
   }
 
@@ -87,14 +94,15 @@ export class ApplicationLifecycle {
     this.#end.resolve({ kind: 'closed' });
   }
 
-  async #run(end: ApplicationEnd): Promise<void> {
+  async #run(): Promise<void> {
     const { started, drain, close, limitMs } = this.#options;
     await settleWithin(started(), limitMs);
     await drain().catch(this.#report('draining at the end'));
     for (const hook of this.#hooks) await this.#call(hook);
     await close().catch(this.#report('closing at the end'));
-    if (end.kind === 'restart') await this.#replace();
-    this.#end.resolve(end);
+    const { kind = 'quit', by } = this.#decided ?? {};
+    if (kind === 'restart') await this.#replace();
+    this.#end.resolve({ kind, by });
   }
 
   async #call(hook: Hook): Promise<void> {
@@ -109,6 +117,7 @@ export class ApplicationLifecycle {
 
   async #replace(): Promise<void> {
     const { restartBy } = this.#options;
+    this.#isReplacing = true;
     try {
       if (typeof restartBy === 'function') await restartBy();
       else if (restartBy === 'replace') await replaceProgram();
@@ -116,6 +125,7 @@ export class ApplicationLifecycle {
     } catch (error) {
       this.#report('restarting the program')(error);
       // Nothing is consumed any more. Whoever supervises the program must see that.
+      if (restartBy === 'replace') process.exit(1);
       process.exitCode = 1;
     }
   }

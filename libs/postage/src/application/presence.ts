@@ -49,10 +49,18 @@ export class Presence {
   }
 
   /** One that can not be sent is not missed: the next one says the same, and the loss of the connection is told anyway. */
-  #tell(status: string): Promise<void> {
+  async #tell(status: string): Promise<void> {
+    try {
+      await this.#publish(status);
+    } catch {
+      // Said above.
+    }
+  }
+
+  async #publish(status: string): Promise<void> {
     const { exchange, intervalMs, connection, codec, fingerprint, groups } = this.#settings;
     const { body } = new MessageStatus(status);
-    const sent = connection.publish({
+    await connection.publish({
       message: {
         exchange: exchange.name,
         routingKey: '',
@@ -70,6 +78,5 @@ export class Presence {
       topology: exchangeTopology(exchange),
       deadlineMs: intervalMs,
     });
-    return sent.catch(() => undefined);
   }
 }

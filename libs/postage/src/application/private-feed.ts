@@ -2,6 +2,7 @@ import type { Attachment } from '../connection/attachment.js';
 import type { Declarations } from '../connection/declarations.js';
 import type { ChannelPort, Delivery, Link } from '../connection/port.js';
 import type { Supervisor } from '../connection/supervisor.js';
+import { ConnectionError } from '../errors.js';
 import { exchangeTopology } from '../topology/binding.js';
 import type { Binding, Exchange } from '../topology/types.js';
 
@@ -42,7 +43,14 @@ export class PrivateFeed implements Attachment {
     this.#options = options;
   }
 
+  /** Its name on the present connection. */
+  get queue(): string | undefined {
+    return this.#queue;
+  }
+
+  /** @throws {ConnectionError} it has been closed */
   start(): Promise<void> {
+    if (this.#closed) return Promise.reject(new ConnectionError('CONNECTION_CLOSED', 'it is closed already'));
     return this.#options.supervisor.attach(this);
   }
 
@@ -62,6 +70,8 @@ export class PrivateFeed implements Attachment {
       else if (!this.#closed) onDelivery(delivery);
     };
     await channel.consume(queue, onNext, { noAck: true, exclusive: true });
+    // Closed while it was put in place.
+    if (this.#closed) await channel.close();
     if (this.#channel === channel) this.#options.onRestored?.();
   }
 

@@ -1,9 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { constants } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 
 /** Says to a program that it was started by its predecessor, and by which process: that one starts the next one, too. */
 const PREDECESSOR = 'POSTAGE_PREDECESSOR';
 /** With this code a program asks its predecessor for the next execution. No program ends like that by itself. */
 const AGAIN = 213;
+/** Time for a signal to take effect. */
+const SIGNAL_LIMIT_MS = 500;
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
 
 // The environment of a program that has been replaced is that of the first one.
@@ -43,15 +47,20 @@ const superviseSuccessors = async (args: readonly string[]): Promise<void> => {
     process.removeAllListeners(signal);
     process.on(signal, passOn);
   }
-  for (;;) {
-    child = spawn(process.execPath, args, {
-      argv0: process.argv0,
-      cwd: startedIn,
-      env: { ...process.env, [PREDECESSOR]: String(process.pid) },
-      stdio: 'inherit',
-    });
-    const { code, signal } = await endOf(child);
-    if (code !== AGAIN) return endLike(code, signal);
+  try {
+    for (;;) {
+      child = spawn(process.execPath, args, {
+        argv0: process.argv0,
+        cwd: startedIn,
+        env: { ...process.env, [PREDECESSOR]: String(process.pid) },
+        stdio: 'inherit',
+      });
+      const { code, signal } = await endOf(child);
+      if (code !== AGAIN) return await endLike(code, signal);
+    }
+  } finally {
+    // Nobody is left to pass them on to.
+    for (const signal of SIGNALS) process.removeListener(signal, passOn);
   }
 };
 
@@ -66,8 +75,11 @@ const endOf = (child: ChildProcess): Promise<ProcessEnd> =>
     child.once('exit', (code, signal) => resolve({ code, signal }));
   });
 
-const endLike = (code: number | null, signal: NodeJS.Signals | null): void => {
+const endLike = async (code: number | null, signal: NodeJS.Signals | null): Promise<never> => {
   if (signal === null) process.exit(code ?? 1);
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);
+  // The first process of a container is spared by signals: then with the code that shells give.
+  await setTimeout(SIGNAL_LIMIT_MS);
+  process.exit(128 + constants.signals[signal]);
 };

@@ -55,6 +55,10 @@ export class TwoWays {
     }
   }
 
+  clear(): void {
+    this.#waiting.clear();
+  }
+
   get size(): number {
     return this.#waiting.size;
   }

@@ -1,4 +1,5 @@
 import type { PostageConnection } from '../connection/connection.js';
+import { BrokerError, TopologyError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
 import type { Topology } from '../topology/types.js';
 import type { Codec } from '../wire/codec.js';
@@ -111,11 +112,16 @@ export class ConsumedQueues {
 
   /** Consumes a further queue; when that fails, it is as if nothing had been asked. */
   async start(plan: QueuePlan): Promise<void> {
-    try {
-      await this.add(plan).start();
-    } catch (error) {
-      this.#consumed.delete(plan.queue.name);
-      throw error;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.add(plan).start();
+      } catch (error) {
+        const { name } = plan.queue;
+        this.#consumed.delete(name);
+        if (!isGone(error) || attempt === MAX_ATTEMPTS) throw error;
+        // Auto-delete: its last consumer left between our declaration and our consumer.
+        this.#options.connection.consumingDeclarations.forgetQueue(name);
+      }
     }
   }
 
@@ -150,6 +156,13 @@ export class ConsumedQueues {
     return new Dispatcher({ queue, table, codec, rpc, reporter, debug, publishing: connection.publishing });
   }
 }
+
+/** Of a queue whose consumers come and go. */
+const MAX_ATTEMPTS = 20;
+
+/** AMQP's 404. */
+const isGone = (error: unknown): boolean =>
+  (error instanceof BrokerError || error instanceof TopologyError) && error.amqpCode === 404;
 
 const memoryOf = ({ recentCalls, observer }: ConsumedQueuesOptions): CallMemory | undefined => {
   if (recentCalls === false) return undefined;

@@ -2,7 +2,7 @@ import type { Delivery } from '../connection/port.js';
 import { ConnectionError, InvalidOptionError } from '../errors.js';
 import { mergeTopologies, topologyOf, type Eqk } from '../topology/binding.js';
 import type { Compatibility, QueueFlags } from '../topology/queue.js';
-import type { AmqpTable, Binding, Exchange, Topology } from '../topology/types.js';
+import type { AmqpTable, Binding, Exchange, Queue, Topology } from '../topology/types.js';
 import {
   ConsumedQueues,
   type ConsumedQueuesOptions,
@@ -11,7 +11,7 @@ import {
 } from './consumed-queues.js';
 import type { Dispatcher } from './dispatch.js';
 import { describePattern, type Handler, type HandlerPattern } from './handlers.js';
-import { partFor, planQueues, type ProcessorScope, type ScopedHandler } from './queue-plan.js';
+import { partFor, planQueues, prefetchOf, type ProcessorScope, type ScopedHandler } from './queue-plan.js';
 
 export interface GenericConsumerOptions extends ConsumedQueuesOptions {
   readonly compatibility: Compatibility;
@@ -140,7 +140,7 @@ export class GenericConsumer {
       const part = partFor(queue, topology);
       const existing = this.#queues.get(queue.name);
       if (existing) await existing.extend(part);
-      else await this.#consume(part, this.#ownHandlers);
+      else await this.#consume(part, this.#ownHandlers, this.#ownPrefetch(queue));
     }
   }
 
@@ -149,12 +149,15 @@ export class GenericConsumer {
     return this.#queues.remove(queue);
   }
 
-  async #consume(topology: Topology, handlers: readonly Handler[]): Promise<void> {
+  async #consume(
+    topology: Topology,
+    handlers: readonly Handler[],
+    prefetch = this.#options.prefetch,
+  ): Promise<void> {
     this.#throwIfClosing();
     const [queue] = topology.queues;
     if (!queue) throw new InvalidOptionError('queue', 'must name a queue.');
     const isPrivate = queue.exclusive || this.#privateQueues.has(queue.name);
-    const { prefetch } = this.#options;
     await this.#queues.start({ queue, isPrivate, topology, prefetch, handlers });
   }
 
@@ -210,6 +213,11 @@ export class GenericConsumer {
   drain(): Promise<void> {
     this.#drained ??= this.#queues.drain();
     return this.#drained;
+  }
+
+  #ownPrefetch(queue: Queue): number {
+    const owners = [...this.#scopes].filter((scope) => scope === this.#own || scope.eqk.length === 0);
+    return prefetchOf(queue, owners, this.#options.prefetch);
   }
 
   get #ownHandlers(): readonly Handler[] {

@@ -25,7 +25,10 @@ const watching = (...queues: readonly string[]): Leftovers => {
   return leftovers;
 };
 const find = (leftovers: Leftovers, queue: string, messageCount: number, consumerCount = 0): void =>
-  leftovers.of(queue)?.found({ queue, messageCount, consumerCount });
+  leftovers.of(queue)?.found({ queue, messageCount, consumerCount }, false);
+/** The same consumer comes back. */
+const findAgain = (leftovers: Leftovers, queue: string, messageCount: number): void =>
+  leftovers.of(queue)?.found({ queue, messageCount, consumerCount: 0 }, true);
 /** Delivers messages with these timestamps: which of them are leftovers. */
 const deliver = (
   leftovers: Leftovers,
@@ -67,6 +70,8 @@ describe('Leftovers', () => {
     const leftovers = watching('q');
     find(leftovers, 'q', 4);
     deliver(leftovers, 'q', undefined, undefined);
+    // The two have come back to the queue.
+    findAgain(leftovers, 'q', 4);
     const again = { ...deliveryAt(), redelivered: true };
     leftovers.of('q')?.note(again);
 
@@ -76,6 +81,20 @@ describe('Leftovers', () => {
       true,
       false,
     ]);
+  });
+
+  it('counts what a consumer before us has given back, and never more than what is left', () => {
+    const leftovers = watching('q', 'r');
+    for (const queue of ['q', 'r']) find(leftovers, queue, 2);
+    const again = [deliveryAt(), deliveryAt()].map((delivery) => ({ ...delivery, redelivered: true }));
+    for (const delivery of again) leftovers.of('q')?.note(delivery);
+    expect([
+      ...again.map((delivery) => leftovers.has(delivery)),
+      ...deliver(leftovers, 'q', undefined),
+    ]).toEqual([true, true, false]);
+    // Somebody else has taken them while we were away.
+    findAgain(leftovers, 'r', 0);
+    expect(deliver(leftovers, 'r', undefined)).toEqual([false]);
   });
 
   it('counts nothing where nothing waited', () => {

@@ -2,8 +2,11 @@ import type { Delivery, QueueStatus } from '../connection/port.js';
 
 /** Follows what one queue held before this process consumed it. */
 export interface QueueLeftovers {
-  /** Told once, before the first delivery. */
-  found(status: QueueStatus): void;
+  /**
+   * Told before each consumer starts.
+   * @param isAgain it is the same one, after a loss
+   */
+  found(status: QueueStatus, isAgain: boolean): void;
   note(delivery: Delivery): void;
 }
 
@@ -29,9 +32,12 @@ export class Leftovers {
   watch(queue: string): void {
     if (this.#queues.has(queue)) return;
     let waiting = 0;
+    let isFirst = true;
     this.#queues.set(queue, {
-      found: ({ messageCount, consumerCount }) => {
-        waiting = consumerCount === 0 ? messageCount : 0;
+      found: ({ messageCount, consumerCount }, isAgain) => {
+        isFirst = !isAgain;
+        if (isAgain) waiting = Math.min(waiting, messageCount);
+        else waiting = consumerCount === 0 ? messageCount : 0;
       },
       note: (delivery) => {
         const { timestamp } = delivery.properties;
@@ -39,8 +45,8 @@ export class Leftovers {
         if (timestamp !== undefined && timestamp > this.#startSeconds) waiting = 0;
         const isOld = timestamp !== undefined && timestamp < this.#startSeconds;
         if (waiting > 0 || isOld) this.#known.add(delivery);
-        // One that comes again has been counted.
-        if (!delivery.redelivered) waiting = Math.max(0, waiting - 1);
+        // What comes again to a later consumer has been counted.
+        if (!delivery.redelivered || isFirst) waiting = Math.max(0, waiting - 1);
       },
     });
   }

@@ -82,7 +82,8 @@ export const partFor = (queue: Queue, whole: Topology): Topology => {
   return { exchanges: whole.exchanges.filter(({ name }) => sources.has(name)), queues: [queue], bindings };
 };
 
-const prefetchOf = (queue: Queue, owners: readonly ProcessorScope[], fallback: number): number => {
+/** @throws {InvalidOptionError} two of its processors want different ones */
+export const prefetchOf = (queue: Queue, owners: readonly ProcessorScope[], fallback: number): number => {
   const given = owners.filter(({ prefetch }) => prefetch !== undefined);
   const [first] = given;
   const other = given.find(({ prefetch }) => prefetch !== first?.prefetch);

@@ -116,10 +116,10 @@ export class Subscription implements Attachment {
 
   async #lookForLeftovers(channel: ChannelPort): Promise<void> {
     const { leftovers, queue, isPrivate, observer } = this.#options;
-    if (leftovers === undefined || this.#timesConsumed > 0) return;
+    if (leftovers === undefined) return;
     const status = await channel.checkQueue(queue);
-    leftovers.found(status);
-    if (isPrivate !== true || status.consumerCount === 0) return;
+    leftovers.found(status, this.#timesConsumed > 0);
+    if (isPrivate !== true || this.#timesConsumed > 0 || status.consumerCount === 0) return;
     const text = `another process consumes "${queue}", the queue of this process alone: each of them gets only some of the messages. Give them different hosts or process ids in their fingerprints`;
     observer({ kind: 'warning', text });
   }

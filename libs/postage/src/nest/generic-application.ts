@@ -63,7 +63,12 @@ export abstract class GenericApplication {
     const lifecycle = app.get(ApplicationLifecycle);
     lifecycle.onEnd(() => app.close());
     // A start that is broken off does not come to its end.
-    await Promise.race([app.listen(), lifecycle.ended]);
+    try {
+      await Promise.race([app.listen(), lifecycle.ended]);
+    } catch (error) {
+      await app.close();
+      throw error;
+    }
     return lifecycle.ended;
   }
 }

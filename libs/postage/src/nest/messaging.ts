@@ -130,13 +130,16 @@ export class Messaging implements MessagingRuntime {
   }
 
   async #start(): Promise<void> {
+    this.application.prepare();
     await this.consumer.start();
     await this.application.start();
   }
 
   /** Stops consuming and lets handlers finish. Idempotent; never rejects. */
   async drain(): Promise<void> {
-    await Promise.all([this.consumer.drain(), this.application.stop()]);
+    // A quit is heard as long as handlers run: it may overrule a restart.
+    await Promise.all([this.consumer.drain(), this.application.leave()]);
+    await this.application.stop();
   }
 
   /** Stops consuming, lets handlers finish, sends what is to be sent, closes. Idempotent; never rejects. */

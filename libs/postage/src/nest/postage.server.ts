@@ -106,6 +106,8 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
     try {
       await this.#messaging.start();
     } catch (error) {
+      // It was told to quit before it was there: the program goes on behind its start, and behind its end.
+      if (this.#messaging.application.lifecycle.isEnding) return callback();
       if (this.#closing) return;
       await this.close();
       callback(error);

@@ -9,81 +9,19 @@ import {
   FleetDirectory,
   GenericApplication,
   GenericApplicationExchange,
-  GenericProducer,
   InjectApplication,
-  MessageHandler,
-  Parameters,
   PostageModule,
-  Processor,
-  Producer,
   RpcHandler,
-  type ApplicationOptions,
   type ControlRequest,
   type FleetMember,
-  type PostageModuleOptions,
-  type RpcMethod,
 } from 'nestjs-postage';
 import { describe, expect, it } from 'vitest';
-import { startReceiver } from '../support/apps.js';
 import { eventually, Inbox } from '../support/eventually.js';
 import { TEST_BROKERS } from '../support/test-brokers.js';
-import { useRpcWorld } from './rpc-world.js';
-import { Events } from './world.js';
-
-/** The commands of a worker, with their types. */
-@Producer()
-class WorkerProducer extends GenericProducer {
-  declare rpcDouble: RpcMethod<number, number>;
-}
-
-interface MemberSetup {
-  readonly name?: string;
-  readonly host?: string;
-  readonly application?: ApplicationOptions;
-  readonly options?: Partial<PostageModuleOptions>;
-}
-
-let pids = 1_000;
+import { useApplications } from './application-world.js';
 
 describe.each(TEST_BROKERS)('an application on $broker', ({ open }) => {
-  const world = useRpcWorld(open);
-
-  /** A component within this process: several of them are told apart by pretended process ids. */
-  const member = async ({ name = 'worker', host = 'h1', application = {}, options }: MemberSetup = {}) => {
-    const heard = new Inbox<unknown>();
-    @Processor()
-    class Handlers {
-      @RpcHandler('command', 'double')
-      double(@Parameters() value: number): number {
-        return value * 2;
-      }
-
-      @MessageHandler('command', 'note')
-      note(@Parameters() value: unknown): void {
-        heard.push(value);
-      }
-    }
-    pids += 1;
-    const events = new Events();
-    const fingerprint = { name, host, pid: String(pids) };
-    const { connection } = world.broker;
-    const app = await startReceiver(
-      { connection, observer: events.observe, fingerprint, application, ...options },
-      [Handlers],
-    );
-    world.atEnd(() => app.close());
-    return { app, events, heard, pid: fingerprint.pid, address: Address.unique(pids, host) };
-  };
-
-  const operator = async (options: Partial<PostageModuleOptions> = {}) => {
-    const { connection } = world.broker;
-    const root = PostageModule.forRoot({ connection, fingerprint: { name: 'operator' }, ...options });
-    @Module({ imports: [PostageModule.forFeature([WorkerProducer]), root] })
-    class OperatorModule {}
-    const app = await NestFactory.createApplicationContext(OperatorModule, { logger: false });
-    world.atEnd(() => app.close());
-    return { app, applications: app.get(ApplicationProducer), worker: app.get(WorkerProducer) };
-  };
+  const { world, member, operator } = useApplications(open);
 
   it('answers ping with its fingerprint, and its own commands, by name and by types', async () => {
     const { pid, address, heard } = await member();

@@ -86,6 +86,9 @@ describe.each(TEST_BROKERS)('members that come and go on $broker', ({ open }) =>
     await eventually(() =>
       expect(app.get(GenericConsumer).snapshot.some(({ attached }) => attached)).toBe(false),
     );
+    // Whoever asks then gets no answer any more: it has said good-bye.
+    const late = applications.at(Address.name('worker')).with({ timeoutMs: 100, maxRetry: 0 });
+    expect(await late.rpcPing()).toMatchObject({ value: 'TimeoutError' });
     await applications.at(Address.name('worker')).messageQuit();
     // By then its own queue may have gone, but not the way for commands.
     expect((await accepted.take(2)).map(({ command }) => command)).toEqual(['restart', 'quit']);

@@ -154,6 +154,8 @@ export class ApplicationMember {
       if (body === undefined) return;
       this.#feed.pass(body);
       if (!isControl(body, handlers) || !this.#feed.isFirst(delivery)) return;
+      // Who has said good-bye answers no more, but a quit may overrule a restart.
+      if (this.#isLeaving && body.name !== 'quit') return;
       dispatcher.handle(delivery).catch((error: unknown) => {
         observer({ kind: 'internal.failure', where: 'handling a command', error });
       });

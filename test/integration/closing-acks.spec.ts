@@ -1,11 +1,10 @@
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { pipeline } from 'node:stream/promises';
 import { GenericConsumer, MessageHandler, Parameters, Processor } from 'nestjs-postage';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { startReceiver } from '../support/apps.js';
 import { eventually, Inbox } from '../support/eventually.js';
 import { uniqueName } from '../support/rabbit.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
+import { useUnhandledRejections } from '../support/unhandled.js';
 import { Gate } from './rpc-once-asker.js';
 import { byName, command, Events, useWorld } from './world.js';
 
@@ -18,45 +17,18 @@ const CONNECTION_CLOSE = Buffer.from([0, 10, 0, 50]);
 
 const world = useWorld();
 
-const unhandled: unknown[] = [];
-const noteUnhandled = (reason: unknown): void => void unhandled.push(reason);
-beforeEach(() => {
-  unhandled.length = 0;
-  process.on('unhandledRejection', noteUnhandled);
-});
-afterEach(() => {
-  process.off('unhandledRejection', noteUnhandled);
-});
+const unhandled = useUnhandledRejections();
 
 /** A line to the broker on which what an application sends waits for `before`. */
-const lineTo = async (target: string, before: (sent: Buffer) => Promise<void>) => {
-  const url = new URL(target);
-  const { hostname, port } = url;
-  const clients = new Set<Socket>();
-  const requests = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const chunk of chunks) {
-      await before(chunk);
-      yield chunk;
-    }
-  };
-  const server = createServer((client) => {
-    const broker = connect(Number(port), hostname);
-    clients.add(client);
-    client.on('close', () => clients.delete(client));
-    for (const way of [pipeline(client, requests, broker), pipeline(broker, client)])
-      way.catch(() => undefined);
+const lineTo = (target: string, before: (sent: Buffer) => Promise<void>): Promise<TcpProxy> =>
+  TcpProxy.to(target, {
+    requests: async function* (chunks) {
+      for await (const chunk of chunks) {
+        await before(chunk);
+        yield chunk;
+      }
+    },
   });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  url.hostname = '127.0.0.1';
-  // It listens at a port, not at a pipe.
-  url.port = String((server.address() as AddressInfo).port);
-  const cut = (): void => clients.forEach((client) => client.resetAndDestroy());
-  const close = async (): Promise<void> => {
-    cut();
-    await new Promise((resolve) => server.close(resolve));
-  };
-  return { url: url.href, cut, close };
-};
 
 /**
  * An application that is busy with one queue before it consumes another one. Its handlers end at the worst moment: it has
@@ -72,7 +44,7 @@ const prepare = async () => {
     gate.open();
     await new Promise(setImmediate);
   });
-  world.atEnd(line.close);
+  world.atEnd(() => line.close());
   @Processor({ eqk: byName(busy), prefetch: PREFETCH })
   class Busy {
     @MessageHandler('command', 'work')

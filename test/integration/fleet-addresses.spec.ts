@@ -6,7 +6,8 @@ import { eventually } from '../support/eventually.js';
 import type { MemberConfig } from '../support/fleet-member.js';
 import { management } from '../support/rabbit.js';
 import { RawPeer } from '../support/raw-peer.js';
-import { fixture, Fleet, LIMIT_MS, useMembers, vector } from './fleet-world.js';
+import { LIMIT_MS, useMembers } from './fleet-process.js';
+import { fixture, Fleet, vector } from './fleet-world.js';
 
 useMembers();
 

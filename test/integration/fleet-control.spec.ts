@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
-import { CONTROLLER, Fleet, LIMIT_MS, useMembers, vector, type Member } from './fleet-world.js';
+import { LIMIT_MS, useMembers, type Member } from './fleet-process.js';
+import { CONTROLLER, Fleet, vector } from './fleet-world.js';
 
 useMembers();
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
-import { Fleet, LIMIT_MS, useMembers, type Member } from './fleet-world.js';
+import { LIMIT_MS, useMembers, type Member } from './fleet-process.js';
+import { Fleet } from './fleet-world.js';
 
 useMembers();
 

@@ -1,7 +1,8 @@
 import { Address, type FleetMember } from 'nestjs-postage';
 import { expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
-import { Fleet, useMembers, type Member } from './fleet-world.js';
+import { useMembers, type Member } from './fleet-process.js';
+import { Fleet } from './fleet-world.js';
 
 useMembers();
 

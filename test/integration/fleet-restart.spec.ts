@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
-import { Fleet, LIMIT_MS, useMembers, type Member, type Said } from './fleet-world.js';
+import { LIMIT_MS, useMembers, type Member, type Said } from './fleet-process.js';
+import { Fleet } from './fleet-world.js';
 
 useMembers();
 

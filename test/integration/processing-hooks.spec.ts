@@ -8,9 +8,10 @@ import {
   RpcHandler,
   type ProducerOf,
 } from 'nestjs-postage';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { eventually, Inbox } from '../support/eventually.js';
 import { uniqueName } from '../support/rabbit.js';
+import { useUnhandledRejections } from '../support/unhandled.js';
 import { TEST_BROKERS, type PeerMessage } from '../support/test-brokers.js';
 import { Asker, resultIn } from './rpc-once-asker.js';
 import { Caller, parametersOf, useRpcWorld } from './rpc-world.js';
@@ -38,15 +39,7 @@ const startsOutside = (): StartHook => {
   return (_transport, _context, start) => void outside.runInAsyncScope(start);
 };
 
-const unhandled: unknown[] = [];
-const noteUnhandled = (reason: unknown): void => void unhandled.push(reason);
-beforeEach(() => {
-  unhandled.length = 0;
-  process.on('unhandledRejection', noteUnhandled);
-});
-afterEach(() => {
-  process.off('unhandledRejection', noteUnhandled);
-});
+const unhandled = useUnhandledRejections();
 
 describe.each(TEST_BROKERS)('a processing start hook of Nest on $broker', ({ open }) => {
   const world = useRpcWorld(open);

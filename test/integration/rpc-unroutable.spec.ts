@@ -1,9 +1,7 @@
-import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { pipeline } from 'node:stream/promises';
 import type { ConnectionOptions } from 'nestjs-postage';
 import { describe, expect, it } from 'vitest';
 import { Inbox } from '../support/eventually.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 import { TEST_BROKERS, type TestBroker } from '../support/test-brokers.js';
 import { Gate } from './rpc-once-asker.js';
 import { useRpcWorld } from './rpc-world.js';
@@ -49,25 +47,13 @@ const open = async (): Promise<TestBroker> => {
   const [rabbit] = TEST_BROKERS;
   const broker = await rabbit.open();
   // That is how it is connected to.
-  const url = new URL((broker.connection as ConnectionOptions).url ?? '');
-  const { hostname, port } = url;
-  const clients = new Set<Socket>();
-  const server = createServer((client) => {
-    clients.add(client);
-    client.on('close', () => clients.delete(client));
-    const socket = connect(Number(port), hostname);
-    for (const way of [pipeline(client, requests, socket), pipeline(socket, answers, client)])
-      way.catch(() => undefined);
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  // It listens at a port, not at a pipe.
-  url.port = String((server.address() as AddressInfo).port);
+  const { url = '' } = broker.connection as ConnectionOptions;
+  const proxy = await TcpProxy.to(url, { requests, answers });
   const close = async (): Promise<void> => {
-    for (const client of clients) client.destroy();
-    await new Promise((resolve) => server.close(resolve));
+    await proxy.close();
     await broker.close();
   };
-  return { ...broker, connection: { url: url.href }, close };
+  return { ...broker, connection: { url: proxy.url }, close };
 };
 
 describe('a call that no queue takes, at a broker that is silent for some of its attempts', () => {

@@ -1,4 +1,17 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+
+/** Hands on what comes, when it likes. */
+export type Way = (chunks: AsyncIterable<Buffer>) => AsyncIterable<Buffer>;
+
+export interface ProxyWays {
+  /** From the client to the broker. @default at once */
+  readonly requests?: Way;
+  /** From the broker to the client. @default at once */
+  readonly answers?: Way;
+}
+
+const atOnce: Way = (chunks) => chunks;
 
 /** Stands between a client and the broker, and cuts the line when told to. */
 export class TcpProxy implements AsyncDisposable {
@@ -13,7 +26,7 @@ export class TcpProxy implements AsyncDisposable {
     this.#server = server;
   }
 
-  static async to(target: string): Promise<TcpProxy> {
+  static async to(target: string, ways: ProxyWays = {}): Promise<TcpProxy> {
     const { hostname, port } = new URL(target);
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -23,7 +36,7 @@ export class TcpProxy implements AsyncDisposable {
     url.hostname = '127.0.0.1';
     url.port = String(address.port);
     const proxy = new TcpProxy(server, url.href);
-    server.on('connection', (client) => proxy.#join(client, connect(Number(port), hostname)));
+    server.on('connection', (client) => proxy.#join(client, connect(Number(port), hostname), ways));
     return proxy;
   }
 
@@ -46,7 +59,7 @@ export class TcpProxy implements AsyncDisposable {
     return this.close();
   }
 
-  #join(client: Socket, broker: Socket): void {
+  #join(client: Socket, broker: Socket, { requests = atOnce, answers = atOnce }: ProxyWays): void {
     const pair = [client, broker] as const;
     for (const socket of pair) {
       this.#sockets.add(socket);
@@ -57,6 +70,7 @@ export class TcpProxy implements AsyncDisposable {
         for (const other of pair) other.destroy();
       });
     }
-    client.pipe(broker).pipe(client);
+    for (const way of [pipeline(client, requests, broker), pipeline(broker, answers, client)])
+      way.catch(() => undefined);
   }
 }

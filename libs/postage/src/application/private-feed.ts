@@ -4,6 +4,7 @@ import type { ChannelPort, Delivery, Link } from '../connection/port.js';
 import type { Supervisor } from '../connection/supervisor.js';
 import { ConnectionError } from '../errors.js';
 import { exchangeTopology } from '../topology/binding.js';
+import { PRIVATE_QUEUE } from '../topology/private-queue.js';
 import type { Binding, Exchange } from '../topology/types.js';
 
 export interface PrivateFeedOptions {
@@ -17,15 +18,6 @@ export interface PrivateFeedOptions {
   readonly onRestored?: (() => void) | undefined;
   readonly onLost?: (() => void) | undefined;
 }
-
-const FLAGS = {
-  name: '',
-  durable: false,
-  exclusive: true,
-  autoDelete: true,
-  arguments: {},
-  declare: 'assert',
-} as const;
 
 /**
  * A copy of everything that some keys of an exchange bring, without acks: what is not read at once is lost.
@@ -61,7 +53,7 @@ export class PrivateFeed implements Attachment {
     channel.onClosed((error) => {
       if (error !== undefined) this.#recover(channel);
     });
-    const { queue } = await channel.assertQueue(FLAGS);
+    const { queue } = await channel.assertQueue(PRIVATE_QUEUE);
     this.#channel = channel;
     this.#queue = queue;
     for (const key of keys()) await channel.bindQueue(this.#binding(queue, key));

@@ -1,15 +1,8 @@
 import type { ChannelPort, Delivery, Link } from '../connection/port.js';
 import { ConnectionError } from '../errors.js';
+import { PRIVATE_QUEUE } from '../topology/private-queue.js';
 import type { AddressMaker } from './address-pool.js';
 import type { AddressEvents, ReplyAddress } from './reply-address.js';
-
-const FLAGS = {
-  durable: false,
-  exclusive: true,
-  autoDelete: true,
-  arguments: {},
-  declare: 'assert',
-} as const;
 
 /** Reply addresses that are queues: exclusive, auto-delete, named by the broker, consumed without acks. */
 export class PrivateQueues implements AddressMaker<ReplyAddress> {
@@ -40,7 +33,7 @@ export class PrivateQueues implements AddressMaker<ReplyAddress> {
   async make(): Promise<ReplyAddress> {
     const [channel, events] = [this.#channel, this.#events];
     if (!channel || !events) throw new ConnectionError('CONNECTION_LOST', 'there is no channel for replies');
-    const { queue } = await channel.assertQueue({ name: '', ...FLAGS });
+    const { queue } = await channel.assertQueue(PRIVATE_QUEUE);
     const address: ReplyAddress = {
       name: queue,
       fresh: true,

@@ -112,7 +112,7 @@ export class ApplicationMember {
     if (!this.#isLeaving) this.#presence?.start();
   }
 
-  /** Others need not wait for it any more. Never rejects. */
+  /** Others need not wait for it any more: from now on only `quit` and `restart` are heard. Never rejects. */
   async sayGoodbye(): Promise<void> {
     this.#isLeaving = true;
     await this.#presence?.stop();
@@ -154,12 +154,16 @@ export class ApplicationMember {
       if (body === undefined) return;
       this.#feed.pass(body);
       if (!isControl(body, handlers) || !this.#feed.isFirst(delivery)) return;
-      // Who has said good-bye answers no more, but a quit may overrule a restart.
-      if (this.#isLeaving && body.name !== 'quit') return;
+      if (this.#isLeaving && !this.#isHeardAtTheEnd(body)) return;
       dispatcher.handle(delivery).catch((error: unknown) => {
         observer({ kind: 'internal.failure', where: 'handling a command', error });
       });
     };
+  }
+
+  /** Who has said good-bye answers no more; but a quit may overrule a restart, and what is refused is logged. */
+  #isHeardAtTheEnd({ name }: MessageBody): boolean {
+    return this.#options.lifecycle.isToldToEnd && (name === 'quit' || name === 'restart');
   }
 
   #handlers(): ReturnType<typeof controlHandlers> {

@@ -46,8 +46,8 @@ export class ApplicationServices {
     await this.member?.start();
   }
 
-  /** Says good-bye; commands are still heard. Never rejects. */
-  async leave(): Promise<void> {
+  /** Tells others that it goes. Never rejects. */
+  async sayGoodbye(): Promise<void> {
     await this.member?.sayGoodbye();
   }
 

@@ -86,8 +86,7 @@ export class CommandFeed {
   /** Whether a command in a queue is left to the feed; to be asked once for each delivery. */
   takes(delivery: Delivery, queue: string): boolean {
     if (delivery.exchange === '' || queue !== this.#options.queue) return false;
-    // What comes again may be left from an earlier connection, whose feed has gone with it.
-    return !this.#ways.byQueue(delivery, this.#isSure && !delivery.redelivered);
+    return !this.#ways.byQueue(delivery, this.#isSure);
   }
 
   start(): Promise<void> {

@@ -103,19 +103,27 @@ export class Groups {
   async #leave(group: string): Promise<boolean> {
     if (!this.#names.delete(group)) return false;
     if (!this.#hasBegun) return true;
-    const { identity, exchange, consumer, feed, observer } = this.#options;
+    const { identity, feed, observer } = this.#options;
     const { key } = Address.group(identity.name, group);
     try {
       // First the way that drops work.
       await feed.remove(key);
-      await consumer.queueUnbind(exchange, queuesOf(identity).uid, key);
     } finally {
-      // Whatever went wrong there: the next connection binds it no more.
-      await this.#stopConsuming(group);
+      await this.#leaveQueues(group, key);
     }
     observer({ kind: 'group.left', group });
     this.#options.onChange();
     return true;
+  }
+
+  /** Whatever goes wrong with one: the next connection binds neither of them. */
+  async #leaveQueues(group: string, key: string): Promise<void> {
+    const { identity, exchange, consumer } = this.#options;
+    try {
+      await consumer.queueUnbind(exchange, queuesOf(identity).uid, key);
+    } finally {
+      await this.#stopConsuming(group);
+    }
   }
 
   /** The queue is for those who stay: with what waits in it, and with its binding. */
@@ -144,9 +152,9 @@ export class Groups {
     const name = groupQueueOf(identity, group);
     const { key } = Address.groupRoundRobin(identity.name, group);
     const binding = { exchange: exchange.name, queue: name, key, arguments: {} };
-    const link = await connection.consuming.ready();
     let channel: ChannelPort | undefined;
     try {
+      const link = await connection.consuming.ready();
       const open = await link.openChannel();
       channel = open;
       await work({

@@ -52,6 +52,11 @@ export class ApplicationLifecycle {
     return this.#decided !== undefined || this.#ending !== undefined;
   }
 
+  /** It was told to quit or to restart; not merely closed by its program. */
+  get isToldToEnd(): boolean {
+    return this.#decided !== undefined;
+  }
+
   /**
    * From now on it is ending in this way; a `quit` overrules a restart that has not come yet.
    * @returns false: it is ending already

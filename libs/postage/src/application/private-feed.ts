@@ -63,8 +63,10 @@ export class PrivateFeed implements Attachment {
     };
     await channel.consume(queue, onNext, { noAck: true, exclusive: true });
     // Closed while it was put in place.
-    if (this.#closed) await channel.close();
-    if (this.#channel === channel) this.#options.onRestored?.();
+    if (this.#closed) {
+      this.lost();
+      await channel.close();
+    } else if (this.#channel === channel) this.#options.onRestored?.();
   }
 
   lost(): void {

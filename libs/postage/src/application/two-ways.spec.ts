@@ -38,6 +38,14 @@ describe('TwoWays', () => {
     expect([ways.byFeed(a), ways.byQueue(a, true)]).toEqual([true, false]);
   });
 
+  it('takes what comes again by the queue, and expects no copy of it', () => {
+    const ways = new TwoWays();
+    const again = { ...a, redelivered: true };
+    expect([ways.byQueue(again, true), ways.byQueue(again, false), ways.size]).toEqual([true, true, 0]);
+    ways.byFeed(a);
+    expect(ways.byQueue(again, true)).toBe(false);
+  });
+
   it('remembers what the feed has brought when it forgets the queue', () => {
     const ways = new TwoWays();
     ways.byFeed(a);

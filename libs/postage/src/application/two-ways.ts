@@ -32,11 +32,13 @@ export class TwoWays {
 
   /**
    * Whether a copy that has come by the queue is to be taken.
-   * @param isSure the feed is sure to get a copy, too
+   * @param isSure the feed is sure to get a copy, too; not of what comes again, perhaps from an earlier connection, whose feed
+   * has gone with it
    */
   byQueue(delivery: Delivery, isSure: boolean): boolean {
     return this.#note(delivery, (waiting) => {
       if (waiting.byFeed > 0) waiting.byFeed -= 1;
+      else if (delivery.redelivered) return true;
       else if (isSure) waiting.left += 1;
       else {
         waiting.taken += 1;

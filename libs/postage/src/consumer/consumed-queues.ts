@@ -59,6 +59,7 @@ export class ConsumedQueues {
   readonly #consumed = new Map<string, Consumed>();
   /** Not consumed any more, but some handlers still run. */
   readonly #removed = new Set<Consumed>();
+  #isDraining = false;
 
   constructor(options: ConsumedQueuesOptions) {
     this.#options = options;
@@ -118,7 +119,7 @@ export class ConsumedQueues {
       } catch (error) {
         const { name } = plan.queue;
         this.#consumed.delete(name);
-        if (!isGone(error) || attempt === MAX_ATTEMPTS) throw error;
+        if (!mayComeBack(plan, error) || this.#isDraining || attempt === MAX_ATTEMPTS) throw error;
         // Auto-delete: its last consumer left between our declaration and our consumer.
         this.#options.connection.consumingDeclarations.forgetQueue(name);
       }
@@ -141,6 +142,7 @@ export class ConsumedQueues {
 
   /** All of them, for good. */
   async drain(): Promise<void> {
+    this.#isDraining = true;
     const { drainTimeoutMs } = this.#options;
     const all = [...this.#consumed.values(), ...this.#removed];
     await Promise.all(all.map(({ subscription }) => subscription.drain(drainTimeoutMs)));
@@ -160,9 +162,13 @@ export class ConsumedQueues {
 /** Of a queue whose consumers come and go. */
 const MAX_ATTEMPTS = 20;
 
-/** AMQP's 404. */
-const isGone = (error: unknown): boolean =>
-  (error instanceof BrokerError || error instanceof TopologyError) && error.amqpCode === 404;
+/** AMQP's 404, of a queue that we declare, and that goes with its last consumer. */
+const mayComeBack = ({ queue }: QueuePlan, error: unknown): boolean =>
+  queue.autoDelete &&
+  queue.declare === 'assert' &&
+  (error instanceof BrokerError || error instanceof TopologyError) &&
+  error.amqpCode === 404 &&
+  error.message.includes('no queue');
 
 const memoryOf = ({ recentCalls, observer }: ConsumedQueuesOptions): CallMemory | undefined => {
   if (recentCalls === false) return undefined;

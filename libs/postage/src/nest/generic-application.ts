@@ -66,7 +66,7 @@ export abstract class GenericApplication {
     try {
       await Promise.race([app.listen(), lifecycle.ended]);
     } catch (error) {
-      await app.close();
+      await app.close().catch(() => undefined);
       throw error;
     }
     return lifecycle.ended;

@@ -138,7 +138,7 @@ export class Messaging implements MessagingRuntime {
   /** Stops consuming and lets handlers finish. Idempotent; never rejects. */
   async drain(): Promise<void> {
     // A quit is heard as long as handlers run: it may overrule a restart.
-    await Promise.all([this.consumer.drain(), this.application.leave()]);
+    await Promise.all([this.consumer.drain(), this.application.sayGoodbye()]);
     await this.application.stop();
   }
 

@@ -100,14 +100,15 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
 
   /**
    * Calls back once everything is consumed, or with what stopped the start. When it is closed before the broker was
-   * there (a SIGTERM while waiting for it), nothing failed and nothing started: then it does not call back at all.
+   * there (a SIGTERM while waiting for it), nothing failed and nothing started: then it does not call back at all. Where it was
+   * told to quit meanwhile it calls back, so that the program goes on.
    */
   async listen(callback: (error?: unknown) => void): Promise<void> {
     try {
       await this.#messaging.start();
     } catch (error) {
       // It was told to quit before it was there: the program goes on behind its start, and behind its end.
-      if (this.#messaging.application.lifecycle.isEnding) return callback();
+      if (this.#messaging.application.lifecycle.isToldToEnd) return callback();
       if (this.#closing) return;
       await this.close();
       callback(error);

@@ -206,16 +206,14 @@ describe('a fleet that loses its broker together', () => {
 
     proxy.refuse();
     proxy.cut();
-    const first = await failed.take(servers.length);
-    const all = await failed.take(servers.length * 6, 30_000);
+    const waits = await failed.take(servers.length * 6, 30_000);
     await proxy.accept();
     await connect();
 
-    // Full jitter: anything from 0 to a bound that doubles. That so many are equal by chance, or so few late, does not happen.
-    expect(Math.max(...first)).toBeLessThanOrEqual(reconnect.initialDelayMs);
-    expect(new Set(first).size).toBeGreaterThan(servers.length / 3);
-    expect(Math.max(...all)).toBeGreaterThan(2 * reconnect.initialDelayMs);
-    expect(Math.max(...all)).toBeLessThanOrEqual(reconnect.maxDelayMs);
+    // Full jitter: anything from 0 to a bound that doubles. That half of them are equal by chance, or none is late, does not happen.
+    expect(new Set(waits).size).toBeGreaterThan(waits.length / 2);
+    expect(Math.max(...waits)).toBeGreaterThan(reconnect.initialDelayMs);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(reconnect.maxDelayMs);
     await Promise.all(servers.map((server) => server.close()));
   });
 });

@@ -26,6 +26,7 @@ export type PublishErrorCode =
   | 'OUTCOME_UNKNOWN'
   | 'EXCHANGE_NOT_FOUND'
   | 'ACCESS_REFUSED'
+  | 'BUFFER_FULL'
   | 'ABORTED';
 
 export type PostageErrorCode =
@@ -156,7 +157,11 @@ export class BrokerError extends PostageError {
 /** There is no usable connection, and why. */
 export class ConnectionError extends PostageError {
   override readonly name = 'ConnectionError';
-  constructor(code: ConnectionErrorCode, message: string, options?: ErrorOptions) {
+  constructor(
+    override readonly code: ConnectionErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
     super(code, message, options);
   }
 
@@ -176,13 +181,15 @@ export interface PublishTarget {
 }
 
 const PUBLISH_PROBLEMS: Readonly<Record<PublishErrorCode, string>> = {
-  NOT_CONNECTED: 'there was no connection to the broker before the deadline; it was not sent',
+  NOT_CONNECTED: 'it could not be sent to the broker in time, and was not sent',
   UNROUTABLE: 'no queue is bound to that key; it was not delivered',
   NACKED: 'the broker refused it (basic.nack), for example because a queue is full',
   OUTCOME_UNKNOWN: 'it was sent, but no confirm came back; it may or may not have arrived',
   EXCHANGE_NOT_FOUND: 'the exchange does not exist; it was not delivered',
   ACCESS_REFUSED:
     'the user lacks the write permission on that exchange (rabbitmqctl set_permissions); it was not delivered',
+  BUFFER_FULL:
+    'too many messages wait to be sent already (see publishing.maxWaiting and maxWaitingBytes); it was not sent',
   ABORTED: 'the caller aborted it',
 };
 

@@ -61,6 +61,8 @@ export type { DeliveryFacts, MessageFacts, Observer, PostageEvent } from './obse
 
 export type { ConnectionProvider } from './connection/amqp-driver.js';
 export type { BackoffOptions } from './connection/backoff.js';
+export type { PublishingOptions } from './connection/publish-policy.js';
+export type { StartupMode, StartupOptions } from './connection/startup.js';
 export { PostageConnection } from './connection/connection.js';
 export type { ConnectionSnapshot } from './connection/connection.js';
 export type { ConnectionOptions } from './connection/options.js';

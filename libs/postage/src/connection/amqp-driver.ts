@@ -119,6 +119,12 @@ class AmqpLink implements Link {
     return typeof channelMax === 'number' && channelMax > 0 ? channelMax : undefined;
   }
 
+  /** The same holds for the heartbeat. */
+  get heartbeatMs(): number | undefined {
+    const { heartbeat } = this.#model.connection as unknown as { heartbeat?: unknown };
+    return typeof heartbeat === 'number' && heartbeat > 0 ? heartbeat * 1_000 : undefined;
+  }
+
   async openChannel(): Promise<ChannelPort> {
     try {
       return new AmqpChannel(await this.#model.createConfirmChannel());

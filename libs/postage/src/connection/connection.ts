@@ -3,7 +3,9 @@ import { resolveBackoff, type BackoffOptions } from './backoff.js';
 import { Declarations } from './declarations.js';
 import type { Driver } from './port.js';
 import type { PublishRequest } from './publication.js';
+import { resolvePublishing, type PublishingOptions } from './publish-policy.js';
 import { Publisher } from './publisher.js';
+import type { Startup } from './startup.js';
 import type { ConnectionState } from './state.js';
 import { Supervisor } from './supervisor.js';
 
@@ -12,6 +14,9 @@ export interface PostageConnectionOptions {
   /** Shown by the broker's management, with the role appended. */
   readonly name: string;
   readonly reconnect?: BackoffOptions | undefined;
+  /** Of the connection that consumes; the other one opens with the first message. */
+  readonly startup?: Startup | undefined;
+  readonly publishing?: PublishingOptions | undefined;
   readonly observer?: Observer | undefined;
   /** A number in [0, 1), for jitter. @default Math.random */
   readonly random?: (() => number) | undefined;
@@ -23,6 +28,9 @@ export interface ConnectionSnapshot {
   readonly consuming: ConnectionState;
   /** Publishes that have not settled yet. */
   readonly pendingPublishes: number;
+  /** Those of them that wait to be sent, and how large their bodies are together. */
+  readonly waitingPublishes: number;
+  readonly waitingBytes: number;
 }
 
 /**
@@ -46,13 +54,14 @@ export class PostageConnection {
         backoff: resolveBackoff(options.reconnect),
         observer: options.observer ?? silent,
         random: options.random ?? Math.random,
+        startup: role === 'consume' ? options.startup : undefined,
       });
     this.publishing = supervise('publish');
     this.consuming = supervise('consume');
     const declarations = new Declarations();
     this.publishing.preset(declarations);
     this.consuming.preset(this.consumingDeclarations);
-    this.#publisher = new Publisher(this.publishing, declarations);
+    this.#publisher = new Publisher(this.publishing, declarations, resolvePublishing(options.publishing));
     // First of all: a connection has only so many channels, and reply addresses may want all that are left.
     this.publishing.preset(this.#publisher);
   }
@@ -62,6 +71,8 @@ export class PostageConnection {
       publishing: this.publishing.state,
       consuming: this.consuming.state,
       pendingPublishes: this.#publisher.pending,
+      waitingPublishes: this.#publisher.buffer.count,
+      waitingBytes: this.#publisher.buffer.bytes,
     };
   }
 

@@ -28,6 +28,8 @@ export interface Link {
   readonly address: string;
   /** How many channels it can have, where the broker has told; undefined: nobody knows. */
   readonly maxChannels?: number | undefined;
+  /** How often both ends give a sign of life, in milliseconds, as agreed; undefined: never, or nobody knows. */
+  readonly heartbeatMs?: number | undefined;
   openChannel(): Promise<ChannelPort>;
   /** Called once when the link is gone; the error is undefined when we closed it. */
   onClosed(listener: (error: Error | undefined) => void): void;

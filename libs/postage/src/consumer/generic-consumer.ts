@@ -11,7 +11,15 @@ import {
 } from './consumed-queues.js';
 import type { Dispatcher } from './dispatch.js';
 import { describePattern, type Handler, type HandlerPattern } from './handlers.js';
-import { partFor, planQueues, prefetchOf, type ProcessorScope, type ScopedHandler } from './queue-plan.js';
+import {
+  partFor,
+  planQueues,
+  prefetchOf,
+  type ProcessorScope,
+  type QueuePlan,
+  type ScopedHandler,
+} from './queue-plan.js';
+import type { Subscription } from './subscription.js';
 
 export interface GenericConsumerOptions extends ConsumedQueuesOptions {
   readonly compatibility: Compatibility;
@@ -39,6 +47,7 @@ export class GenericConsumer {
   readonly #privateQueues = new Set<string>();
   /** Bound before the start: put in place with it. */
   readonly #early: (() => Promise<void>)[] = [];
+  #subscriptions: readonly Subscription[] | undefined;
   #started: Promise<void> | undefined;
   #drained: Promise<void> | undefined;
 
@@ -73,8 +82,24 @@ export class GenericConsumer {
     return this.#started;
   }
 
+  /**
+   * Works out what is to be declared and consumed, without the broker.
+   * @throws {InvalidOptionError} definitions contradict each other
+   * @throws {DuplicateHandlerError} two rpc handlers for one pattern on one queue
+   */
+  prepare(): void {
+    this.#subscriptions ??= this.#plan().map((plan) => this.#queues.add(plan));
+  }
+
   async #start(): Promise<void> {
-    const plans = planQueues({
+    this.prepare();
+    this.#warnOfHandlersWithoutQueue();
+    await Promise.all((this.#subscriptions ?? []).map((subscription) => subscription.start()));
+    for (const bind of this.#early) await bind();
+  }
+
+  #plan(): readonly QueuePlan[] {
+    return planQueues({
       scopes: [...this.#scopes],
       handlers: this.#handlers,
       defaultPrefetch: this.#options.prefetch,
@@ -82,11 +107,6 @@ export class GenericConsumer {
       ownEqk: this.#own.eqk,
       privateQueues: this.#privateQueues,
     });
-    this.#warnOfHandlersWithoutQueue();
-    await Promise.all(
-      plans.map((plan) => this.#queues.add(plan)).map((subscription) => subscription.start()),
-    );
-    for (const bind of this.#early) await bind();
   }
 
   /**

@@ -5,6 +5,7 @@ import { AmqpDriver } from '../connection/amqp-driver.js';
 import { PostageConnection } from '../connection/connection.js';
 import { resolveConnection, type ConnectionOptions } from '../connection/options.js';
 import type { Driver } from '../connection/port.js';
+import { resolveStartup, type Startup } from '../connection/startup.js';
 import { GenericConsumer } from '../consumer/generic-consumer.js';
 import { checkPrefetch } from '../consumer/queue-plan.js';
 import { resolveRecentCalls } from '../consumer/recent-calls-options.js';
@@ -43,6 +44,7 @@ export class Messaging implements MessagingRuntime {
   readonly debug: boolean;
   readonly application: ApplicationServices;
   readonly #listeners = new Set<Observer>();
+  readonly #startup: Startup;
   #started: Promise<void> | undefined;
 
   /** Connects nothing: that happens with the first message sent, or when a server starts. @throws {InvalidOptionError} */
@@ -63,7 +65,10 @@ export class Messaging implements MessagingRuntime {
     this.fingerprint = new Fingerprint(parts).asDict();
     const { observer, fingerprint } = this;
     const name = `${fingerprint.name ?? 'postage'} ${fingerprint.pid}@${fingerprint.host}`;
-    this.connection = new PostageConnection({ driver, name, reconnect: options.reconnect, observer });
+    this.#startup = resolveStartup(options.startup);
+    const { reconnect, publishing } = options;
+    const settings = { reconnect, publishing, startup: this.#startup, observer };
+    this.connection = new PostageConnection({ driver, name, ...settings });
     this.errors = new RemoteErrors(options.errors, (known, error) =>
       observer({ kind: 'internal.failure', where: `making the error "${known}" of a replier`, error }),
     );
@@ -131,6 +136,17 @@ export class Messaging implements MessagingRuntime {
 
   async #start(): Promise<void> {
     this.application.prepare();
+    if (this.#startup.mode !== 'background') return this.#consume();
+    this.consumer.prepare();
+    this.#consume().catch((error: unknown) => {
+      // Of the connection everybody has heard already.
+      const { kind } = this.connection.consuming.state;
+      if (kind === 'failed' || kind === 'closed') return;
+      this.observer({ kind: 'internal.failure', where: 'starting in the background', error });
+    });
+  }
+
+  async #consume(): Promise<void> {
     await this.consumer.start();
     await this.application.start();
   }
@@ -171,6 +187,8 @@ const KNOWN: Readonly<Record<keyof PostageOptions, true>> = {
   drainTimeoutMs: true,
   compatibility: true,
   reconnect: true,
+  startup: true,
+  publishing: true,
   maxReplyQueues: true,
   replyQueueIdleMs: true,
   recentCalls: true,

@@ -3,6 +3,8 @@ import type { ConnectionProvider } from '../connection/amqp-driver.js';
 import type { BackoffOptions } from '../connection/backoff.js';
 import type { ConnectionOptions } from '../connection/options.js';
 import type { Driver } from '../connection/port.js';
+import type { PublishingOptions } from '../connection/publish-policy.js';
+import type { StartupMode, StartupOptions } from '../connection/startup.js';
 import type { RecentCallsOptions } from '../consumer/recent-calls-options.js';
 import type { Observer } from '../observability/observer.js';
 import type { RemoteErrorDefinition } from '../producer/remote-errors.js';
@@ -35,6 +37,10 @@ export interface PostageOptions {
   readonly compatibility?: Compatibility | undefined;
   /** The waits between attempts to reconnect. */
   readonly reconnect?: BackoffOptions | undefined;
+  /** What starting does while the broker can not be reached. @default 'wait' */
+  readonly startup?: StartupMode | StartupOptions | undefined;
+  /** What becomes of messages that can not be sent at once. */
+  readonly publishing?: PublishingOptions | undefined;
   /** How many rpcs may wait for their replies at once; further ones wait for their turn within their own deadline. @default 1_000 */
   readonly maxReplyQueues?: number | undefined;
   /** How long a reply queue that no call uses is kept, in milliseconds. @default 60_000 */

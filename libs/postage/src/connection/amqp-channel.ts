@@ -24,6 +24,8 @@ export class AmqpChannel implements ChannelPort {
 
   constructor(channel: ConfirmChannel) {
     this.#channel = channel;
+    // Many exchanges may share it.
+    channel.setMaxListeners(0);
     // Without these listeners amqplib takes the whole connection down.
     channel.on('error', (error: Error) => {
       this.#open = false;

@@ -139,8 +139,10 @@ export class Messaging implements MessagingRuntime {
     if (this.#startup.mode !== 'background') return this.#consume();
     this.consumer.prepare();
     this.#consume().catch((error: unknown) => {
-      // Of the connection everybody has heard already.
       const { kind } = this.connection.consuming.state;
+      // Where nothing else keeps the program alive, it ends now, and not as if all were well.
+      if (kind === 'failed') process.exitCode ??= 1;
+      // Of the connection everybody has heard already.
       if (kind === 'failed' || kind === 'closed') return;
       this.observer({ kind: 'internal.failure', where: 'starting in the background', error });
     });

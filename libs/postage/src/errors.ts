@@ -17,7 +17,14 @@
  *   └── RemoteException              the replier answered with an exception               REMOTE_EXCEPTION
  */
 export type ConnectionErrorCode =
-  'CONNECTION_FAILED' | 'CONNECTION_LOST' | 'CONNECTION_CLOSED' | 'ACCESS_REFUSED' | 'VHOST_REFUSED';
+  | 'CONNECTION_FAILED'
+  | 'CONNECTION_LOST'
+  | 'CONNECTION_CLOSED'
+  | 'ACCESS_REFUSED'
+  | 'VHOST_REFUSED'
+  | 'TLS_FAILED'
+  | 'LIMIT_REACHED'
+  | 'PROVIDER_FAILED';
 
 export type PublishErrorCode =
   | 'NOT_CONNECTED'
@@ -156,17 +163,21 @@ export class BrokerError extends PostageError {
 /** There is no usable connection, and why. */
 export class ConnectionError extends PostageError {
   override readonly name = 'ConnectionError';
-  constructor(code: ConnectionErrorCode, message: string, options?: ErrorOptions) {
+  constructor(
+    override readonly code: ConnectionErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
     super(code, message, options);
   }
 
-  /** Whether trying again without a change of configuration can not help. */
+  /** Whether trying again can not help before somebody changes something: a configuration, a right, a certificate. */
   get permanent(): boolean {
-    return (
-      this.code === 'ACCESS_REFUSED' || this.code === 'VHOST_REFUSED' || this.code === 'CONNECTION_CLOSED'
-    );
+    return PERMANENT.has(this.code);
   }
 }
+
+const PERMANENT = new Set<string>(['ACCESS_REFUSED', 'VHOST_REFUSED', 'TLS_FAILED', 'CONNECTION_CLOSED']);
 
 /** Where a message was going when its publish failed. */
 export interface PublishTarget {

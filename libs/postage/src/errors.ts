@@ -193,7 +193,7 @@ const PUBLISH_PROBLEMS: Readonly<Record<PublishErrorCode, string>> = {
   OUTCOME_UNKNOWN: 'it was sent, but no confirm came back; it may or may not have arrived',
   EXCHANGE_NOT_FOUND: 'the exchange does not exist; it was not delivered',
   ACCESS_REFUSED:
-    'the user lacks the write permission on that exchange (rabbitmqctl set_permissions); it was not delivered',
+    'the user lacks the write permission on that exchange (rabbitmqctl set_permissions; the exchange "" is amq.default there); it was not delivered',
   ABORTED: 'the caller aborted it',
 };
 

@@ -141,7 +141,7 @@ const fromEnvironment = (environment: Environment, warn: (text: string) => void)
   };
   const portText = present(environment['POSTAGE_PORT']);
   if (portText !== undefined && !/^\d{1,5}$/.test(portText)) {
-    throw new InvalidOptionError('POSTAGE_PORT', `must be a port number, not "${portText}".`);
+    throw new InvalidOptionError('POSTAGE_PORT', 'must be a port number.');
   }
   return {
     host: present(environment['POSTAGE_HOST']),
@@ -194,7 +194,7 @@ const port = (value: unknown): number => {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 65_535) {
     throw new InvalidOptionError(
       'connection.port',
-      `must be a whole number from 1 to 65535, not ${String(value)}.`,
+      `must be a whole number from 1 to 65535, not ${shown(value)}.`,
     );
   }
   return value;
@@ -204,8 +204,11 @@ const count = (name: string, value: unknown, least: number): number => {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < least) {
     throw new InvalidOptionError(
       `connection.${name}`,
-      `must be a whole number of at least ${least}, not ${String(value)}.`,
+      `must be a whole number of at least ${least}, not ${shown(value)}.`,
     );
   }
   return value;
 };
+
+/** Whoever mistakes one field for another may have given anything, a password too. */
+const shown = (value: unknown): string => (typeof value === 'number' ? String(value) : `a ${typeof value}`);

@@ -17,7 +17,14 @@
  *   └── RemoteException              the replier answered with an exception               REMOTE_EXCEPTION
  */
 export type ConnectionErrorCode =
-  'CONNECTION_FAILED' | 'CONNECTION_LOST' | 'CONNECTION_CLOSED' | 'ACCESS_REFUSED' | 'VHOST_REFUSED';
+  | 'CONNECTION_FAILED'
+  | 'CONNECTION_LOST'
+  | 'CONNECTION_CLOSED'
+  | 'ACCESS_REFUSED'
+  | 'VHOST_REFUSED'
+  | 'TLS_FAILED'
+  | 'LIMIT_REACHED'
+  | 'PROVIDER_FAILED';
 
 export type PublishErrorCode =
   | 'NOT_CONNECTED'
@@ -165,13 +172,13 @@ export class ConnectionError extends PostageError {
     super(code, message, options);
   }
 
-  /** Whether trying again without a change of configuration can not help. */
+  /** Whether trying again can not help before somebody changes something: a configuration, a right, a certificate. */
   get permanent(): boolean {
-    return (
-      this.code === 'ACCESS_REFUSED' || this.code === 'VHOST_REFUSED' || this.code === 'CONNECTION_CLOSED'
-    );
+    return PERMANENT.has(this.code);
   }
 }
+
+const PERMANENT = new Set<string>(['ACCESS_REFUSED', 'VHOST_REFUSED', 'TLS_FAILED', 'CONNECTION_CLOSED']);
 
 /** Where a message was going when its publish failed. */
 export interface PublishTarget {
@@ -187,7 +194,7 @@ const PUBLISH_PROBLEMS: Readonly<Record<PublishErrorCode, string>> = {
   OUTCOME_UNKNOWN: 'it was sent, but no confirm came back; it may or may not have arrived',
   EXCHANGE_NOT_FOUND: 'the exchange does not exist; it was not delivered',
   ACCESS_REFUSED:
-    'the user lacks the write permission on that exchange (rabbitmqctl set_permissions); it was not delivered',
+    'the user lacks the write permission on that exchange (rabbitmqctl set_permissions; the exchange "" is amq.default there); it was not delivered',
   BUFFER_FULL:
     'too many messages wait to be sent already (see publishing.maxWaiting and maxWaitingBytes); it was not sent',
   ABORTED: 'the caller aborted it',

@@ -59,7 +59,7 @@ export type { AmqpTable, AmqpValue, DeclareMode, Exchange, ExchangeType, Queue }
 
 export type { DeliveryFacts, MessageFacts, Observer, PostageEvent } from './observability/observer.js';
 
-export type { ConnectionProvider } from './connection/amqp-driver.js';
+export type { ConnectionProvider } from './connection/connection-source.js';
 export type { BackoffOptions } from './connection/backoff.js';
 export type { PublishingOptions } from './connection/publish-policy.js';
 export type { StartupMode, StartupOptions } from './connection/startup.js';

@@ -86,6 +86,8 @@ export interface Delivery {
   readonly routingKey: string;
   readonly content: Buffer;
   readonly properties: MessageProperties;
+  /** Why its properties are none: they could not be read. Such a message is malformed, whatever its content. */
+  readonly problem?: string | undefined;
 }
 
 export interface ConsumeOptions {

@@ -1,5 +1,6 @@
 import { CALL_HEADERS } from '../connection/call-headers.js';
 import { Causation, causedBy } from '../connection/causation.js';
+import { checkReadable } from '../connection/incoming-headers.js';
 import type { Delivery } from '../connection/port.js';
 import type { MessageBody } from '../wire/body.js';
 import type { Codec } from '../wire/codec.js';
@@ -53,9 +54,10 @@ export class Dispatcher {
       : this.#handleAll(delivery, body, handlers);
   }
 
-  #decode({ content, properties }: Delivery): MessageBody | Error {
+  #decode(delivery: Delivery): MessageBody | Error {
     try {
-      return this.#options.codec.decodeBody(content, properties.contentType);
+      checkReadable(delivery);
+      return this.#options.codec.decodeBody(delivery.content, delivery.properties.contentType);
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
     }

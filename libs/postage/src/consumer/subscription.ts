@@ -5,6 +5,7 @@ import type { Supervisor } from '../connection/supervisor.js';
 import { settleWithin } from '../connection/settle-within.js';
 import { BrokerError, ConnectionError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
+import { explainConsuming } from '../topology/refusal-access.js';
 import type { Binding, Topology } from '../topology/types.js';
 import { InFlight } from './in-flight.js';
 import type { QueueLeftovers } from './leftovers.js';
@@ -88,7 +89,7 @@ export class Subscription implements Attachment {
     if (this.#stopping) return;
     await this.#lookForLeftovers(channel);
     const onDelivery = (delivery: Delivery | null): void => this.#onDelivery(channel, delivery);
-    const consumerTag = await channel.consume(queue, onDelivery, this.#consumeOptions);
+    const consumerTag = await channel.consume(queue, onDelivery, this.#consumeOptions).catch(explainOrThrow);
     this.#timesConsumed += 1;
     if (this.#channel !== channel) {
       throw new ConnectionError(
@@ -253,6 +254,11 @@ export class Subscription implements Attachment {
     this.#consumerTag = undefined;
   }
 }
+
+/** A right that is missing is a reason for the start to fail: it would be refused again and again. */
+const explainOrThrow = (error: unknown): never => {
+  throw explainConsuming(error) ?? error;
+};
 
 /** The connection went away: a broker that refuses says so with a code. */
 const isPassing = (error: unknown): boolean =>

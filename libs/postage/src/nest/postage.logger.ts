@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { Logger } from '@nestjs/common';
+import { PublishError } from '../errors.js';
 import type { DeliveryFacts, MessageFacts, Observer, PostageEvent } from '../observability/observer.js';
 import { describeError } from './failure.js';
 
@@ -121,7 +122,8 @@ const describeReply = (event: PostageEvent): { level: Level; text: string } | un
       return line('error', `a handler's answer can not be sent: ${event.error.message} (${where(event.at)})`);
     case 'reply.undeliverable':
       return line(
-        'debug',
+        // Otherwise the caller is gone; this one waits, and nothing that is sent to it will ever arrive.
+        isAccessRefused(event.error) ? 'error' : 'debug',
         `a reply reached nobody: ${describeError(event.error)} (request in ${where(event.at)})`,
       );
     case 'reply.late':
@@ -146,8 +148,12 @@ const describeReply = (event: PostageEvent): { level: Level; text: string } | un
   }
 };
 
+const isAccessRefused = (error: unknown): boolean =>
+  error instanceof PublishError && error.code === 'ACCESS_REFUSED';
+
+/** A key holds whatever its sender wrote, line breaks and control characters too. */
 const where = ({ queue, exchange, routingKey, sizeBytes }: DeliveryFacts): string =>
-  `queue "${queue}", exchange "${exchange}", key "${routingKey}", ${sizeBytes} bytes`;
+  `queue "${queue}", exchange "${exchange}", key ${JSON.stringify(routingKey)}, ${sizeBytes} bytes`;
 
 const what = ({ category, type, name, fingerprint }: MessageFacts): string =>
   `${category} ${type} ${show(name)} from ${show(fingerprint)}`;

@@ -1,5 +1,5 @@
 import type { ApplicationOptions } from '../application/application-options.js';
-import type { ConnectionProvider } from '../connection/amqp-driver.js';
+import type { ConnectionProvider } from '../connection/connection-source.js';
 import type { BackoffOptions } from '../connection/backoff.js';
 import type { ConnectionOptions } from '../connection/options.js';
 import type { Driver } from '../connection/port.js';

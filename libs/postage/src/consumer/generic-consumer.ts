@@ -11,6 +11,7 @@ import {
 } from './consumed-queues.js';
 import type { Dispatcher } from './dispatch.js';
 import { describePattern, type Handler, type HandlerPattern } from './handlers.js';
+import { queuesOfTarget, type PauseTarget } from './pause-target.js';
 import { partFor, planQueues, prefetchOf, type ProcessorScope, type ScopedHandler } from './queue-plan.js';
 
 export interface GenericConsumerOptions extends ConsumedQueuesOptions {
@@ -24,6 +25,8 @@ export interface OwnQueueOptions {
   readonly privateQueues?: readonly string[] | undefined;
   /** Messages that wait in them when they are first consumed are known as leftovers. @default [] */
   readonly watchedQueues?: readonly string[] | undefined;
+  /** They bring commands, not work: pausing everything, or a processor, leaves them alone. @default [] */
+  readonly commandQueues?: readonly string[] | undefined;
 }
 
 /**
@@ -39,6 +42,9 @@ export class GenericConsumer {
   readonly #privateQueues = new Set<string>();
   /** Bound before the start: put in place with it. */
   readonly #early: (() => Promise<void>)[] = [];
+  readonly #earlyQueues = new Set<string>();
+  /** Asked for before the start: processors may get further queues until then. */
+  readonly #earlyPauses: (() => void)[] = [];
   #started: Promise<void> | undefined;
   #drained: Promise<void> | undefined;
 
@@ -50,10 +56,12 @@ export class GenericConsumer {
   }
 
   /** Adds queues for the handlers that belong to no processor; before `start`. */
-  addQueues(eqk: Eqk, { privateQueues = [], watchedQueues = [] }: OwnQueueOptions = {}): void {
+  addQueues(eqk: Eqk, options: OwnQueueOptions = {}): void {
+    const { privateQueues = [], watchedQueues = [], commandQueues = [] } = options;
     this.#own.eqk = [...this.#own.eqk, ...eqk];
     for (const name of privateQueues) this.#privateQueues.add(name);
     for (const name of watchedQueues) this.#queues.leftovers.watch(name);
+    for (const name of commandQueues) this.#queues.pauses.spare(name);
   }
 
   /** Adds a handler; before `start`. Without a scope it serves the queues of the consumer itself. */
@@ -83,10 +91,48 @@ export class GenericConsumer {
       privateQueues: this.#privateQueues,
     });
     this.#warnOfHandlersWithoutQueue();
+    for (const pause of this.#earlyPauses) pause();
     await Promise.all(
       plans.map((plan) => this.#queues.add(plan)).map((subscription) => subscription.start()),
     );
     for (const bind of this.#early) await bind();
+  }
+
+  /**
+   * Handles no further messages of some queues until they are resumed, also after reconnects; may be asked for at any time.
+   * What has not started goes back to the queue, what runs goes on. Resolves when the broker hands out no more. Idempotent.
+   *
+   * A queue that two processors name has one consumer: pausing one of them pauses it.
+   * @param target a processor class: its queues; a name: that queue; absent: all queues, also those bound later
+   * @throws {InvalidOptionError} it is neither a processor nor a queue here
+   */
+  pause(target?: PauseTarget): Promise<void> {
+    return this.#setPaused(target, true);
+  }
+
+  /**
+   * Handles the messages of paused queues again. Resolves when they are consumed; without a connection, when there is one.
+   * @param target as that of `pause`
+   * @throws {InvalidOptionError} it is neither a processor nor a queue here
+   */
+  resume(target?: PauseTarget): Promise<void> {
+    return this.#setPaused(target, false);
+  }
+
+  async #setPaused(target: PauseTarget | undefined, isPaused: boolean): Promise<void> {
+    const queues = this.#queuesOf(target);
+    if (this.#started === undefined)
+      this.#earlyPauses.push(() => this.#queues.pauses.set(this.#queuesOf(target), isPaused));
+    else await this.#queues.setPaused(queues, isPaused);
+  }
+
+  #queuesOf(target: PauseTarget | undefined): readonly string[] | undefined {
+    if (target === undefined) return undefined;
+    const { compatibility } = this.#options;
+    const further = [...this.#queues.names, ...this.#earlyQueues];
+    const targets = { scopes: [...this.#scopes], ownEqk: this.#own.eqk, compatibility, further };
+    const queues = queuesOfTarget(target, targets);
+    return typeof target === 'string' ? queues : queues.filter((name) => !this.#queues.pauses.isSpared(name));
   }
 
   /**
@@ -107,8 +153,10 @@ export class GenericConsumer {
     const topology = topologyOf(eqk, this.#options);
     const bind = (): Promise<void> => this.#bind(queue, topology, flags !== undefined);
     this.#throwIfClosing();
-    if (this.#started === undefined) this.#early.push(bind);
-    else await this.#started.then(bind);
+    if (this.#started === undefined) {
+      this.#early.push(bind);
+      this.#earlyQueues.add(queue);
+    } else await this.#started.then(bind);
   }
 
   async #bind(queue: string, topology: Topology, hasFlags: boolean): Promise<void> {
@@ -131,10 +179,11 @@ export class GenericConsumer {
    */
   async addQueuesNow(
     eqk: Eqk,
-    { watchedQueues = [] }: Pick<OwnQueueOptions, 'watchedQueues'> = {},
+    { watchedQueues = [], commandQueues = [] }: Omit<OwnQueueOptions, 'privateQueues'> = {},
   ): Promise<void> {
     await this.#started;
     for (const name of watchedQueues) this.#queues.leftovers.watch(name);
+    for (const name of commandQueues) this.#queues.pauses.spare(name);
     const topology = topologyOf(eqk, this.#options);
     for (const queue of topology.queues) {
       const part = partFor(queue, topology);

@@ -154,6 +154,7 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
       label: target.name,
       eqk: processor.eqk,
       prefetch: processor.prefetch,
+      source: target,
     };
     this.#scopes.set(processor, scope);
     this.consumer.register(handler, scope);

@@ -3,7 +3,7 @@ import { Intake } from './intake.js';
 
 /**
  * - `consuming`: what comes is handled.
- * - `keeping`: nothing is handled, but a consumer stays, since the queue would end with its last one.
+ * - `keeping`: nothing is handled, but a consumer stays, since the queue would end without.
  * - `resting`: there is no consumer.
  */
 export type ConsumerMode = 'consuming' | 'keeping' | 'resting';
@@ -12,6 +12,8 @@ export interface ChannelConsumerOptions {
   readonly channel: ChannelPort;
   readonly queue: string;
   readonly prefetch: number;
+  /** What a consumer gets that only keeps the queue, it gives back after a while. */
+  readonly returnsKept: boolean;
   /** As it is at the moment of the question. */
   readonly wanted: () => ConsumerMode;
   /** Just before it consumes; `held` messages have been delivered here and not started. */
@@ -115,6 +117,7 @@ export class ChannelConsumer {
   /** It waits here, so that it is the first when the queue is resumed soon. */
   readonly #onKept = (delivery: Delivery | null): void => {
     this.#onDelivery(delivery);
+    if (!this.#options.returnsKept) return;
     this.#keeping ??= setTimeout(() => {
       this.#stopKeeping();
       if (this.#mode === 'keeping') this.giveBack();

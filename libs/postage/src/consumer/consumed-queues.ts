@@ -79,7 +79,7 @@ export class ConsumedQueues {
   }
 
   get topologies(): readonly Topology[] {
-    return [...this.#consumed.values()].map(({ subscription }) => subscription.topology);
+    return [...this.#consumed.values()].map(({ subscription }) => subscription.topology.whole);
   }
 
   get snapshot(): readonly ConsumerSnapshot[] {

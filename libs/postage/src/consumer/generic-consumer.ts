@@ -43,7 +43,7 @@ export class GenericConsumer {
   /** Bound before the start: put in place with it. */
   readonly #early: (() => Promise<void>)[] = [];
   readonly #earlyQueues = new Set<string>();
-  /** Asked for before the start: processors may get further queues until then. */
+  /** Asked for before the start: what there is to pause is known then. */
   readonly #earlyPauses: (() => void)[] = [];
   #started: Promise<void> | undefined;
   #drained: Promise<void> | undefined;
@@ -73,6 +73,7 @@ export class GenericConsumer {
   /**
    * Declares everything and consumes it. Resolves once the broker has accepted the last consumer.
    * @throws {DuplicateHandlerError} two rpc handlers for one pattern on one queue
+   * @throws {InvalidOptionError} definitions contradict each other, or what was paused before is not there
    * @throws {TopologyError} the broker refused an entity
    * @throws {ConnectionError} the broker refused credentials or vhost
    */
@@ -104,7 +105,7 @@ export class GenericConsumer {
    *
    * A queue that two processors name has one consumer: pausing one of them pauses it.
    * @param target a processor class: its queues; a name: that queue; absent: all queues, also those bound later
-   * @throws {InvalidOptionError} it is neither a processor nor a queue here
+   * @throws {InvalidOptionError} it is neither a processor nor a queue here; before the start, `start` throws it
    */
   pause(target?: PauseTarget): Promise<void> {
     return this.#setPaused(target, true);
@@ -120,10 +121,9 @@ export class GenericConsumer {
   }
 
   async #setPaused(target: PauseTarget | undefined, isPaused: boolean): Promise<void> {
-    const queues = this.#queuesOf(target);
     if (this.#started === undefined)
       this.#earlyPauses.push(() => this.#queues.pauses.set(this.#queuesOf(target), isPaused));
-    else await this.#queues.setPaused(queues, isPaused);
+    else await this.#queues.setPaused(this.#queuesOf(target), isPaused);
   }
 
   #queuesOf(target: PauseTarget | undefined): readonly string[] | undefined {
@@ -164,7 +164,7 @@ export class GenericConsumer {
     // Throws where exchanges of one name differ: the broker would not be asked about the second.
     mergeTopologies(...this.#queues.topologies, bare);
     const existing = this.#queues.get(queue);
-    if (existing) return existing.extend(hasFlags ? topology : bare);
+    if (existing) return existing.topology.extend(hasFlags ? topology : bare);
     await this.#consume(
       topology,
       this.#handlers.map(({ handler }) => handler),
@@ -188,7 +188,7 @@ export class GenericConsumer {
     for (const queue of topology.queues) {
       const part = partFor(queue, topology);
       const existing = this.#queues.get(queue.name);
-      if (existing) await existing.extend(part);
+      if (existing) await existing.topology.extend(part);
       else await this.#consume(part, this.#ownHandlers, this.#ownPrefetch(queue));
     }
   }
@@ -230,7 +230,7 @@ export class GenericConsumer {
       );
     }
     const binding: Binding = { exchange: exchange.name, queue, key, arguments: args };
-    await subscription.removeBinding(binding);
+    await subscription.topology.removeBinding(binding);
   }
 
   get snapshot(): readonly ConsumerSnapshot[] {

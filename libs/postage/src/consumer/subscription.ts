@@ -5,7 +5,7 @@ import type { Supervisor } from '../connection/supervisor.js';
 import { settleWithin } from '../connection/settle-within.js';
 import { ConnectionError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
-import type { Binding, Topology } from '../topology/types.js';
+import type { Topology } from '../topology/types.js';
 import { ChannelConsumer, type ConsumerMode } from './channel-consumer.js';
 import { InFlight } from './in-flight.js';
 import type { Intake } from './intake.js';
@@ -13,6 +13,7 @@ import { LeftoverSearch } from './leftover-search.js';
 import type { QueueLeftovers } from './leftovers.js';
 import type { Settlement } from './outcome.js';
 import { PauseSwitch } from './pause-switch.js';
+import { lifetimeOf, type QueueLifetime } from './queue-lifetime.js';
 import { QueueTopology } from './queue-topology.js';
 
 export interface SubscriptionOptions {
@@ -36,10 +37,11 @@ export interface SubscriptionOptions {
 /** One consumed queue: its own channel, its own prefetch, its own deliveries in flight. */
 export class Subscription implements Attachment {
   readonly queue: string;
+  /** What is declared for it, run-time bindings included. */
+  readonly topology: QueueTopology;
   readonly #options: SubscriptionOptions;
   readonly #inFlight = new InFlight();
-  readonly #topology: QueueTopology;
-  readonly #isAutoDelete: boolean;
+  readonly #lifetime: QueueLifetime;
   readonly #pausing: PauseSwitch;
   readonly #search: LeftoverSearch;
   #consumer: ChannelConsumer | undefined;
@@ -53,10 +55,8 @@ export class Subscription implements Attachment {
   constructor(options: SubscriptionOptions) {
     this.queue = options.queue;
     this.#options = options;
-    this.#topology = new QueueTopology(options);
-    this.#isAutoDelete = options.topology.queues.some(
-      ({ name, autoDelete }) => name === options.queue && autoDelete,
-    );
+    this.topology = new QueueTopology(options);
+    this.#lifetime = lifetimeOf(options.queue, options.topology);
     this.#pausing = new PauseSwitch(options.queue, options.observer, options.isPaused ?? false);
     this.#search = new LeftoverSearch(options);
   }
@@ -77,11 +77,6 @@ export class Subscription implements Attachment {
 
   get prefetch(): number {
     return this.#options.prefetch;
-  }
-
-  /** What is declared for it, run-time bindings included. */
-  get topology(): Topology {
-    return this.#topology.whole;
   }
 
   async start(): Promise<void> {
@@ -121,7 +116,7 @@ export class Subscription implements Attachment {
 
   async #restore(link: Link): Promise<void> {
     this.#forget();
-    await this.#topology.ensure();
+    await this.topology.ensure();
     if (this.#isStopping) return;
     const channel = await link.openChannel();
     const consumer = this.#consumerOn(channel);
@@ -141,6 +136,8 @@ export class Subscription implements Attachment {
       channel,
       queue,
       prefetch,
+      // Queues that are not of the classic type count how often a message comes back; they do not end with their consumers.
+      returnsKept: this.#lifetime === 'while consumed',
       wanted: () => this.#wanted,
       beforeConsuming: async (held) => {
         await this.#search.look(channel, held);
@@ -157,7 +154,7 @@ export class Subscription implements Attachment {
   get #wanted(): ConsumerMode {
     if (this.#isStopping) return 'resting';
     if (!this.paused) return 'consuming';
-    return this.#isAutoDelete ? 'keeping' : 'resting';
+    return this.#lifetime === 'lasting' ? 'resting' : 'keeping';
   }
 
   #onMode(consumer: ChannelConsumer, mode: ConsumerMode): void {
@@ -187,19 +184,6 @@ export class Subscription implements Attachment {
   get #consumeOptions(): ConsumeOptions {
     const isAgain = this.#options.isPrivate === true && this.#timesConsumed > 0;
     return isAgain ? { arguments: { 'x-priority': this.#timesConsumed } } : {};
-  }
-
-  /**
-   * Adds what a run-time binding needs, now and after every reconnect, paused or not.
-   * @throws {InvalidOptionError} it contradicts what is there
-   * @throws {TopologyError} the broker refused it
-   */
-  extend(topology: Topology): Promise<void> {
-    return this.#topology.extend(topology);
-  }
-
-  removeBinding(unwanted: Binding): Promise<void> {
-    return this.#topology.removeBinding(unwanted);
   }
 
   /** Stops consuming, returns what has not started, waits for what runs (at most `limitMs`), then closes the channel. */
@@ -265,7 +249,7 @@ export class Subscription implements Attachment {
   /** The broker ended the consumer, for example because the queue was deleted: everything is put back. */
   #onCancelled(consumer: ChannelConsumer): void {
     if (this.#consumer !== consumer) return;
-    this.#topology.forgetQueue(this.queue);
+    this.topology.forgetQueue(this.queue);
     this.#recover(
       new ConnectionError('CONNECTION_LOST', `the broker cancelled the consumer of queue "${this.queue}"`),
     );
@@ -274,7 +258,7 @@ export class Subscription implements Attachment {
 
   #onChannelClosed(consumer: ChannelConsumer, error: Error | undefined): void {
     if (this.#consumer !== consumer || error === undefined) return;
-    this.#topology.forgetQueue(this.queue);
+    this.topology.forgetQueue(this.queue);
     this.#recover(error);
   }
 

@@ -118,7 +118,16 @@ const subscribe = async (before: Before = {}, options: Partial<SubscriptionOptio
     }
   };
   const waiting = async (): Promise<number> => (await channel.checkQueue(QUEUE)).messageCount;
-  return { broker, subscription, runs, send, until, waiting, texts: () => runs.map(({ text }) => text) };
+  return {
+    broker,
+    connection,
+    subscription,
+    runs,
+    send,
+    until,
+    waiting,
+    texts: () => runs.map(({ text }) => text),
+  };
 };
 
 describe('a paused Subscription', () => {
@@ -182,6 +191,25 @@ describe('a paused Subscription', () => {
       ['2', true],
     ]);
   });
+
+  it.each(['paused again', 'stopped'])(
+    'whose connection is away is resumed when there is one, or not at all where it is %s meanwhile',
+    async (meanwhile) => {
+      const { broker, connection, subscription } = await subscribe();
+      await subscription.start();
+      await subscription.pause();
+      broker.refuseConnections(new Error('not now'));
+      broker.disconnectAll();
+      while (connection.consuming.lastError === undefined) await new Promise(setImmediate);
+      let isResumed = false;
+      const resumed = subscription.resume().then(() => (isResumed = true));
+      await new Promise(setImmediate);
+      expect(isResumed).toBe(false);
+      await (meanwhile === 'stopped' ? subscription.stop(1_000) : subscription.pause());
+      await resumed;
+      expect(subscription.attached).toBe(false);
+    },
+  );
 
   it('of a private queue comes before its earlier consumers each time it is resumed', async () => {
     const priorities: unknown[] = [];

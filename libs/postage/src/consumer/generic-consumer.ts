@@ -237,6 +237,11 @@ export class GenericConsumer {
     return this.#queues.snapshot;
   }
 
+  /** What is declared for what is consumed, queue by queue; run-time bindings included. */
+  get topologies(): readonly Topology[] {
+    return this.#queues.topologies;
+  }
+
   /** Calls that would be known again if they were repeated: those that run, and those answered a short while ago. */
   get recentCalls(): number {
     return this.#queues.recentCalls;

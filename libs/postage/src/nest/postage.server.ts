@@ -15,6 +15,7 @@ import { POSTAGE_TRANSPORT, processorOf, type DecoratedClass, type ProcessorMeta
 import { payloadOf } from './payload.js';
 import { PostageContext } from './postage.context.js';
 import type { PostageServerOptions } from './postage.options.js';
+import type { PostageState } from './postage.state.js';
 import { splitConnection } from './split-connection.js';
 
 /** `connected`: every consumer is in place; `disconnected`: it is being (re)connected; `closed`. */
@@ -68,7 +69,12 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
     });
   }
 
-  /** Bindings at run time. */
+  /** Where everything stands. */
+  get state(): PostageState {
+    return this.#messaging.state;
+  }
+
+  /** Bindings at run time; pausing and resuming. */
   get consumer(): GenericConsumer {
     return this.#messaging.consumer;
   }

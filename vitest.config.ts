@@ -35,10 +35,21 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/**/*.spec.ts'],
-          exclude: ['test/architecture/**', 'test/contract/memory*.spec.ts'],
+          exclude: ['test/architecture/**', 'test/contract/memory*.spec.ts', 'test/faults/**'],
           pool: 'forks',
           testTimeout: 30_000,
           hookTimeout: 60_000,
+        },
+      },
+      {
+        resolve,
+        test: {
+          // Brokers that are killed, lines that are cut, processes that crash.
+          name: 'faults',
+          include: ['test/faults/**/*.spec.ts'],
+          pool: 'forks',
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
     ],

@@ -28,9 +28,29 @@ export interface ConnectionInfo {
   readonly client_properties: Readonly<Record<string, unknown>>;
 }
 
+/** Where a broker is. */
+export interface Broker {
+  readonly url: string;
+  readonly managementUrl: string;
+}
+
+export const givenBroker = (): Broker => ({
+  url: brokerUrl(),
+  managementUrl: required('POSTAGE_TEST_MANAGEMENT_URL'),
+});
+
 /** RabbitMQ's management API. Its statistics lag behind by some seconds; what exists (queues, bindings) is exact. */
-export const management = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
-  const url = new URL(required('POSTAGE_TEST_MANAGEMENT_URL'));
+export const management = <T>(method: string, path: string, body?: unknown): Promise<T> =>
+  managementOf<T>(givenBroker(), method, path, body);
+
+/** The same of a certain broker. */
+export const managementOf = async <T>(
+  { managementUrl }: Pick<Broker, 'managementUrl'>,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<T> => {
+  const url = new URL(managementUrl);
   const authorization = `Basic ${Buffer.from(`${url.username}:${url.password}`).toString('base64')}`;
   const response = await fetch(`${url.origin}/api${path}`, {
     method,
@@ -54,35 +74,37 @@ export interface Vhost extends AsyncDisposable {
 }
 
 /** A virtual host of its own, for tests whose names are fixed. */
-export const createVhost = async (prefix = 'test'): Promise<Vhost> => {
+export const createVhost = async (prefix = 'test', broker: Broker = givenBroker()): Promise<Vhost> => {
   const name = uniqueName(prefix);
   const path = `/vhosts/${encodeURIComponent(name)}`;
-  await management('PUT', path);
-  await management('PUT', `/permissions/${encodeURIComponent(name)}/guest`, {
+  await managementOf(broker, 'PUT', path);
+  await managementOf(broker, 'PUT', `/permissions/${encodeURIComponent(name)}/guest`, {
     configure: '.*',
     write: '.*',
     read: '.*',
   });
-  const url = new URL(brokerUrl());
+  const url = new URL(broker.url);
   url.pathname = `/${encodeURIComponent(name)}`;
-  const remove = async (): Promise<void> => management('DELETE', path);
+  const remove = async (): Promise<void> => managementOf(broker, 'DELETE', path);
   return {
     name,
     url: url.href,
     queues: () =>
-      management('GET', `/queues/${encodeURIComponent(name)}?disable_stats=true&enable_queue_totals=true`),
-    closeConnections: () => closeConnections(name),
+      managementOf(
+        broker,
+        'GET',
+        `/queues/${encodeURIComponent(name)}?disable_stats=true&enable_queue_totals=true`,
+      ),
+    closeConnections: () => closeConnections(name, broker),
     delete: remove,
     [Symbol.asyncDispose]: remove,
   };
 };
 
-const closeConnections = async (vhost: string): Promise<void> => {
-  const connections = await management<ConnectionInfo[]>(
-    'GET',
-    `/vhosts/${encodeURIComponent(vhost)}/connections`,
-  );
+const closeConnections = async (vhost: string, broker: Broker): Promise<void> => {
+  const path = `/vhosts/${encodeURIComponent(vhost)}/connections`;
+  const connections = await managementOf<ConnectionInfo[]>(broker, 'GET', path);
   for (const { name } of connections) {
-    await management('DELETE', `/connections/${encodeURIComponent(name)}`).catch(() => undefined);
+    await managementOf(broker, 'DELETE', `/connections/${encodeURIComponent(name)}`).catch(() => undefined);
   }
 };

@@ -1,5 +1,6 @@
+import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Hands on what comes, when it likes. */
 export type Way = (chunks: AsyncIterable<Buffer>) => AsyncIterable<Buffer>;
@@ -13,31 +14,38 @@ export interface ProxyWays {
 
 const atOnce: Way = (chunks) => chunks;
 
-/** Stands between a client and the broker, and cuts the line when told to. */
+/** Stands between a client and the broker, and does to the line what it is told to. */
 export class TcpProxy implements AsyncDisposable {
-  readonly #server: Server;
+  /** How long each chunk of bytes waits, in milliseconds. */
+  delayMs = 0;
+  readonly #target: URL;
+  readonly #ways: ProxyWays;
   readonly #sockets = new Set<Socket>();
+  /** Sockets to clients whose other side hears nothing of their end. */
+  readonly #stranded = new Set<Socket>();
+  readonly #clients = new Set<Socket>();
+  #server: Server | undefined;
+  #port = 0;
+  /** Resolves when the ice melts. */
+  #frozen: { readonly until: Promise<void>; readonly thaw: () => void } | undefined;
 
-  private constructor(
-    server: Server,
-    /** The same broker, virtual host and credentials, through the proxy. */
-    readonly url: string,
-  ) {
-    this.#server = server;
+  private constructor(target: string, ways: ProxyWays) {
+    this.#target = new URL(target);
+    this.#ways = ways;
   }
 
   static async to(target: string, ways: ProxyWays = {}): Promise<TcpProxy> {
-    const { hostname, port } = new URL(target);
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
-    const url = new URL(target);
-    url.hostname = '127.0.0.1';
-    url.port = String(address.port);
-    const proxy = new TcpProxy(server, url.href);
-    server.on('connection', (client) => proxy.#join(client, connect(Number(port), hostname), ways));
+    const proxy = new TcpProxy(target, ways);
+    await proxy.accept();
     return proxy;
+  }
+
+  /** The same broker, virtual host and credentials, through the proxy. */
+  get url(): string {
+    const url = new URL(this.#target);
+    url.hostname = '127.0.0.1';
+    url.port = String(this.#port);
+    return url.href;
   }
 
   /** How many connections go through it. */
@@ -50,27 +58,101 @@ export class TcpProxy implements AsyncDisposable {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
+  /** Resets the client's side of every connection. The broker's side stays open and silent: for the broker nothing has happened. */
+  strand(): void {
+    for (const client of this.#clients) {
+      this.#stranded.add(client);
+      client.resetAndDestroy();
+    }
+  }
+
+  /** Ends every connection in order, as far as TCP is concerned: both sides get a FIN, and no word of AMQP. */
+  end(): void {
+    for (const socket of this.#sockets) socket.end();
+  }
+
+  /** From now on no byte passes, and no end of a connection, those that are opened meanwhile included. */
+  freeze(): void {
+    if (this.#frozen) return;
+    let thaw = (): void => undefined;
+    const until = new Promise<void>((resolve) => {
+      thaw = resolve;
+    });
+    this.#frozen = { until, thaw };
+  }
+
+  thaw(): void {
+    this.#frozen?.thaw();
+    this.#frozen = undefined;
+  }
+
+  /** Nobody listens any more: new connections are refused. Those that are open go on. */
+  refuse(): void {
+    this.#server?.close();
+    this.#server = undefined;
+  }
+
+  /** Listens, again on the same port. */
+  async accept(): Promise<void> {
+    if (this.#server) return;
+    const server = createServer({ allowHalfOpen: true });
+    this.#server = server;
+    server.on('connection', (client) => this.#join(client));
+    server.listen(this.#port, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
+    this.#port = address.port;
+  }
+
   async close(): Promise<void> {
+    const server = this.#server;
+    this.refuse();
     for (const socket of this.#sockets) socket.destroy();
-    await new Promise((resolve) => this.#server.close(resolve));
+    this.thaw();
+    if (server && this.#sockets.size > 0) await once(server, 'close');
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  #join(client: Socket, broker: Socket, { requests = atOnce, answers = atOnce }: ProxyWays): void {
+  #join(client: Socket): void {
+    const { hostname, port } = this.#target;
+    const broker = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
     const pair = [client, broker] as const;
+    this.#clients.add(client);
     for (const socket of pair) {
       this.#sockets.add(socket);
       socket.setNoDelay(true);
       socket.on('error', () => undefined);
       socket.on('close', () => {
         this.#sockets.delete(socket);
-        for (const other of pair) other.destroy();
+        this.#clients.delete(socket);
+        if (this.#stranded.delete(socket)) return;
+        void this.#whenThawed().then(() => pair.forEach((other) => other.destroy()));
       });
     }
-    for (const way of [pipeline(client, requests, broker), pipeline(broker, answers, client)])
-      way.catch(() => undefined);
+    const { requests = atOnce, answers = atOnce } = this.#ways;
+    void this.#pass(requests(bytesOf(client)), broker).catch(() => undefined);
+    void this.#pass(answers(bytesOf(broker)), client).catch(() => undefined);
+  }
+
+  /** When it throws, one of the two sockets has gone, and takes the other one along. */
+  async #pass(chunks: AsyncIterable<Buffer>, to: Socket): Promise<void> {
+    for await (const chunk of chunks) {
+      if (this.delayMs > 0) await sleep(this.delayMs);
+      await this.#whenThawed();
+      if (!to.write(chunk)) await Promise.race([once(to, 'drain'), once(to, 'close')]);
+    }
+    await this.#whenThawed();
+    to.end();
+  }
+
+  async #whenThawed(): Promise<void> {
+    while (this.#frozen) await this.#frozen.until;
   }
 }
+
+/** One side may have said all that it has to say, and still listen. */
+const bytesOf = (socket: Socket): AsyncIterable<Buffer> => socket.iterator({ destroyOnReturn: false });

@@ -1,0 +1,48 @@
+import { expect } from 'vitest';
+import { eventually } from '../../support/eventually.js';
+import { givenBroker, managementOf, type Broker, type Vhost } from '../../support/rabbit.js';
+import { RawPeer } from '../../support/raw-peer.js';
+
+/** What a virtual host looks like from the broker: how many connections and channels, and every consumer. */
+export interface BrokerView {
+  readonly connections: number;
+  readonly channels: number;
+  /** As `queue prefetch`, sorted; a queue that is consumed twice comes twice. A name that the broker has made up is `amq.gen`. */
+  readonly consumers: readonly string[];
+}
+
+interface ConsumerInfo {
+  readonly queue: { readonly name: string };
+  readonly prefetch_count: number;
+}
+
+/** The broker's statistics: they lag behind by a second or more. */
+export const viewOf = async (
+  { name }: Pick<Vhost, 'name'>,
+  broker: Broker = givenBroker(),
+): Promise<BrokerView> => {
+  const vhost = encodeURIComponent(name);
+  const list = <T>(path: string): Promise<T[]> => managementOf<T[]>(broker, 'GET', path);
+  const [connections, channels, consumers] = await Promise.all([
+    list(`/vhosts/${vhost}/connections`),
+    list(`/vhosts/${vhost}/channels`),
+    list<ConsumerInfo>(`/consumers/${vhost}`),
+  ]);
+  const described = consumers.map(
+    ({ queue, prefetch_count: prefetch }) => `${queue.name.replace(/^amq\.gen-.*/, 'amq.gen')} ${prefetch}`,
+  );
+  return {
+    connections: connections.length,
+    channels: channels.length,
+    consumers: described.toSorted(),
+  };
+};
+
+/** Resolves once the broker sees exactly one consumer of the queue: it may take a while to notice that an earlier one has gone. */
+export const hasOneConsumer = async ({ url }: Pick<Vhost, 'url'>, queue: string): Promise<void> => {
+  await using peer = await RawPeer.connect(url);
+  await eventually(
+    async () => expect(await peer.channel.checkQueue(queue)).toMatchObject({ consumerCount: 1 }),
+    30_000,
+  );
+};

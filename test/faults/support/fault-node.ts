@@ -1,0 +1,165 @@
+import { afterAll, beforeAll } from 'vitest';
+import {
+  startPrivateNode,
+  type PrivateNode,
+  type PrivateNodeOptions,
+} from '../../../scripts/rabbitmq/private-node.mjs';
+import { createVhost, managementOf, uniqueName, type Broker, type Vhost } from '../../support/rabbit.js';
+
+export interface FaultNodeOptions extends Pick<PrivateNodeOptions, 'config' | 'plugins'> {
+  /** A node of the same machine that this one can form a cluster with. */
+  readonly beside?: FaultNode;
+}
+
+/** What a user may do in one virtual host, as patterns. @default everything */
+export interface Rights {
+  readonly configure?: string;
+  readonly write?: string;
+  readonly read?: string;
+}
+
+export interface NodeUser {
+  readonly name: string;
+  readonly password: string;
+  /** Leads to the virtual host as this user. */
+  readonly url: string;
+}
+
+/** A RabbitMQ node of one file of tests, which may do anything to it. A start takes about 6 s, ctl 1 to 3 s. */
+export class FaultNode implements Broker {
+  readonly #options: FaultNodeOptions;
+  #node: PrivateNode | undefined;
+
+  constructor(options: FaultNodeOptions = {}) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { beside, ...options } = this.#options;
+    const neighbour = beside === undefined ? {} : { beside: beside.#started };
+    this.#node = await startPrivateNode({ ...options, ...neighbour });
+  }
+
+  /** Ends it, and removes everything that it left. */
+  async stop(): Promise<void> {
+    await this.#node?.stop();
+  }
+
+  get url(): string {
+    return this.#started.url;
+  }
+
+  get managementUrl(): string {
+    return this.#started.managementUrl;
+  }
+
+  /** Erlang's name of it. */
+  get name(): string {
+    return this.#started.identity.name;
+  }
+
+  /** Its process, of the present run or the last one. */
+  get pid(): number {
+    return this.#started.pid;
+  }
+
+  /** Crashes it: SIGKILL. What was on the disk stays. */
+  kill(): Promise<void> {
+    return this.#started.kill();
+  }
+
+  /** Starts it again on the same data and the same ports. */
+  restart(): Promise<void> {
+    return this.#started.restart();
+  }
+
+  /** Runs rabbitmqctl. */
+  ctl(...args: readonly string[]): Promise<string> {
+    return this.#started.ctl(...args);
+  }
+
+  /** Changes a setting of the node that runs, such as `rabbit`, `channel_tick_interval`, `500`, until it restarts. */
+  async setEnvironment(application: string, key: string, value: string): Promise<void> {
+    await this.ctl('eval', `application:set_env(${application}, ${key}, ${value}).`);
+  }
+
+  /** The broker blocks everybody who publishes. */
+  async raiseMemoryAlarm(): Promise<void> {
+    await this.ctl('set_vm_memory_high_watermark', 'absolute', '1KB');
+  }
+
+  async clearMemoryAlarm(): Promise<void> {
+    await this.ctl('set_vm_memory_high_watermark', '0.4');
+  }
+
+  vhost(prefix = 'faults'): Promise<Vhost> {
+    return createVhost(prefix, this);
+  }
+
+  user(vhost: Vhost, rights: Rights = {}): Promise<NodeUser> {
+    return createUser(this, vhost, rights);
+  }
+
+  /** Closes every connection of this user, as an operator would; resolves when the broker has told them. */
+  closeConnectionsOf({ name }: Pick<NodeUser, 'name'>): Promise<void> {
+    return closeConnectionsOf(this, name);
+  }
+
+  /** Lets it become a member of the cluster of another node; what it had is lost. */
+  async join({ name }: FaultNode): Promise<void> {
+    await this.ctl('stop_app');
+    await this.ctl('join_cluster', name);
+    await this.ctl('start_app');
+  }
+
+  get #started(): PrivateNode {
+    if (!this.#node) throw new Error('the node has not been started yet');
+    return this.#node;
+  }
+}
+
+/** A new user of this virtual host alone. It goes with the broker, or `deleteUser` takes it away. */
+export const createUser = async (broker: Broker, vhost: Vhost, rights: Rights = {}): Promise<NodeUser> => {
+  const { configure = '.*', write = '.*', read = '.*' } = rights;
+  const name = uniqueName('user');
+  const password = uniqueName('secret');
+  await managementOf(broker, 'PUT', `/users/${name}`, { password, tags: '' });
+  const path = `/permissions/${encodeURIComponent(vhost.name)}/${name}`;
+  await managementOf(broker, 'PUT', path, { configure, write, read });
+  const url = new URL(vhost.url);
+  url.username = name;
+  url.password = password;
+  return { name, password, url: url.href };
+};
+
+export const deleteUser = (broker: Broker, { name }: Pick<NodeUser, 'name'>): Promise<void> =>
+  managementOf(broker, 'DELETE', `/users/${name}`);
+
+/** The broker knows them at once, unlike those that its statistics list. */
+export const closeConnectionsOf = (broker: Broker, user: string): Promise<void> =>
+  managementOf(broker, 'DELETE', `/connections/username/${user}`);
+
+/** A node for the tests of this file: it starts before them, and ends after them. */
+export const faultNode = (options: FaultNodeOptions = {}): FaultNode => {
+  const node = new FaultNode(options);
+  beforeAll(() => node.start());
+  afterAll(() => node.stop());
+  return node;
+};
+
+/** So many nodes in one cluster, for the tests of this file. It takes about 30 s for three. */
+export const faultCluster = (size: number, options: FaultNodeOptions = {}): readonly FaultNode[] => {
+  const first = new FaultNode(options);
+  const others = Array.from({ length: size - 1 }, () => new FaultNode({ ...options, beside: first }));
+  beforeAll(async () => {
+    await first.start();
+    await Promise.all(others.map((node) => node.start()));
+    // One after the other: two that join at once get into each other's way.
+    for (const node of others) await node.join(first);
+  }, 180_000);
+  afterAll(async () => {
+    await Promise.all(others.map((node) => node.stop()));
+    await first.stop();
+  });
+  return [first, ...others];
+};

@@ -130,6 +130,11 @@ export class Messaging implements MessagingRuntime {
       : { driver, vhost: resolveConnection(source).endpoints[0].vhost };
   }
 
+  /** It will be started: it is not ready before that. */
+  expectStart(): void {
+    this.#phase.expectStart();
+  }
+
   /** Consumes, and can be addressed. @throws {PostageError} what keeps it from that */
   start(): Promise<void> {
     this.#started ??= this.#start();

@@ -14,6 +14,17 @@ const ORDER: readonly PostagePhase[] = ['idle', 'starting', 'running', 'draining
 export class PhaseTracker {
   readonly #listeners = new Set<() => void>();
   #phase: PostagePhase = 'idle';
+  #isStartExpected = false;
+
+  /** Somebody is going to start it: until then it is not ready. */
+  get isStartExpected(): boolean {
+    return this.#isStartExpected;
+  }
+
+  expectStart(): void {
+    this.#isStartExpected = true;
+    this.#tell();
+  }
 
   get current(): PostagePhase {
     return this.#phase;
@@ -22,10 +33,14 @@ export class PhaseTracker {
   enter(phase: PostagePhase): void {
     if (ORDER.indexOf(phase) <= ORDER.indexOf(this.#phase)) return;
     this.#phase = phase;
-    for (const listener of this.#listeners) listener();
+    this.#tell();
   }
 
   onChange(listener: () => void): void {
     this.#listeners.add(listener);
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
   }
 }

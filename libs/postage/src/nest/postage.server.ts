@@ -61,6 +61,7 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
       this.#messaging = new Messaging(splitConnection(options));
       this.#name = undefined;
       this.#ownsMessaging = true;
+      this.expectListen();
     }
     this.#messaging.connection.onChange(({ consuming }) => {
       this._status$.next(
@@ -102,6 +103,11 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
       return this.#run(callback, data, new PostageContext(invocation));
     };
     this.#register({ ...handler, invoke }, description.target, processor);
+  }
+
+  /** It has been connected, and is going to listen: until then the application is not ready. */
+  expectListen(): void {
+    this.#messaging.expectStart();
   }
 
   /**

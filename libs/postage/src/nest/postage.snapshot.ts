@@ -4,7 +4,7 @@ import type { ConsumerSnapshot } from '../consumer/consumed-queues.js';
 import type { GenericConsumer } from '../consumer/generic-consumer.js';
 import type { RpcCaller } from '../producer/rpc-caller.js';
 import type { RpcSnapshot } from '../producer/rpc-snapshot.js';
-import type { PostagePhase } from './phase.js';
+import type { PhaseTracker, PostagePhase } from './phase.js';
 
 type WithText<S> = S extends { readonly error: Error } ? Omit<S, 'error'> & { readonly error: string } : S;
 
@@ -40,7 +40,7 @@ export interface PostageSnapshot {
 
 /** What a snapshot is taken of. */
 export interface SnapshotSources {
-  readonly phase: PostagePhase;
+  readonly phase: Pick<PhaseTracker, 'current' | 'isStartExpected'>;
   readonly connection: PostageConnection;
   readonly consumer: GenericConsumer;
   readonly rpc: RpcCaller;
@@ -52,7 +52,7 @@ export const takeSnapshot = (sources: SnapshotSources): PostageSnapshot => {
   const { publishing, consuming, pendingPublishes, ...further } = connection.snapshot;
   const consumers = consumer.snapshot;
   return frozen({
-    phase,
+    phase: phase.current,
     ready: isReady(sources),
     connections: {
       publishing: statusOf(publishing, sinceMs.publishing),
@@ -79,9 +79,9 @@ export const identityOf = ({
 
 const isReady = ({ phase, connection: { snapshot }, consumer }: SnapshotSources): boolean => {
   if (!isUp(snapshot.publishing)) return false;
-  // With handlers there is something to start.
-  if (phase === 'idle') return consumer.patterns.length === 0;
-  if (phase !== 'running' || snapshot.consuming.kind !== 'ready') return false;
+  // With handlers there is something to start, too.
+  if (phase.current === 'idle') return !phase.isStartExpected && consumer.patterns.length === 0;
+  if (phase.current !== 'running' || snapshot.consuming.kind !== 'ready') return false;
   return consumer.snapshot.every(({ attached, paused }) => attached || paused);
 };
 

@@ -57,7 +57,7 @@ export class PostageState {
   get snapshot(): PostageSnapshot {
     const { phase, connection, consumer, rpc } = this.#sources;
     const sinceMs = { publishing: this.#since.publishing.atMs, consuming: this.#since.consuming.atMs };
-    return takeSnapshot({ phase: phase.current, connection, consumer, rpc, sinceMs });
+    return takeSnapshot({ phase, connection, consumer, rpc, sinceMs });
   }
 
   #follow(): void {
@@ -83,15 +83,20 @@ export class PostageState {
     this.#isStale = true;
     if (this.#isTelling) return;
     this.#isTelling = true;
-    while (this.#isStale) {
-      this.#isStale = false;
-      const { snapshot } = this;
-      const identity = identityOf(snapshot);
-      if (identity === this.#identity) continue;
-      this.#identity = identity;
-      this.#changes.next(snapshot);
+    try {
+      while (this.#isStale) this.#tellOnce();
+    } finally {
+      this.#isTelling = false;
     }
-    this.#isTelling = false;
+  }
+
+  #tellOnce(): void {
+    this.#isStale = false;
+    const { snapshot } = this;
+    const identity = identityOf(snapshot);
+    if (identity === this.#identity) return;
+    this.#identity = identity;
+    this.#changes.next(snapshot);
   }
 }
 

@@ -15,7 +15,11 @@ export interface Peer {
   declare(queue: string): Promise<void>;
   /** How many messages wait in a queue that exists. */
   waitingIn(queue: string): Promise<number>;
+  /** How many consumers a queue has that exists. */
+  consumersOf(queue: string): Promise<number>;
+  deleteQueue(queue: string): Promise<void>;
   send(queue: string, content: Buffer, properties?: MessageProperties): void;
+  publish(exchange: string, key: string, content: Buffer, properties?: MessageProperties): void;
   close(): Promise<void>;
 }
 
@@ -53,6 +57,9 @@ const openOnRabbit = async (): Promise<TestBroker> => {
 };
 
 const rabbitPeer = async (url: string): Promise<Peer> => {
+  const publish: Peer['publish'] = (exchange, key, content, properties = {}) =>
+    // amqplib declares its option fields without `undefined`, but treats undefined as absent.
+    void channel.publish(exchange, key, content, properties as Options.Publish);
   const model = await connect(url, { noDelay: true });
   model.on('error', () => undefined);
   const channel = await model.createChannel();
@@ -68,9 +75,10 @@ const rabbitPeer = async (url: string): Promise<Peer> => {
     },
     declare: async (queue) => void (await channel.assertQueue(queue, QUEUE)),
     waitingIn: async (queue) => (await channel.checkQueue(queue)).messageCount,
-    // amqplib declares its option fields without `undefined`, but treats undefined as absent.
-    send: (queue, content, properties = {}) =>
-      void channel.publish('', queue, content, properties as Options.Publish),
+    consumersOf: async (queue) => (await channel.checkQueue(queue)).consumerCount,
+    deleteQueue: async (queue) => void (await channel.deleteQueue(queue)),
+    send: (queue, content, properties) => publish('', queue, content, properties),
+    publish,
     close: () => model.close().catch(() => undefined),
   };
 };
@@ -108,6 +116,8 @@ const openInMemory = (): Promise<TestBroker> => {
 const memoryPeer = async (broker: MemoryBroker): Promise<Peer> => {
   const link = await broker.connect({ connectionName: 'peer' });
   const channel: ChannelPort = await link.openChannel();
+  const publish: Peer['publish'] = (exchange, routingKey, content, properties = {}) =>
+    void channel.publish({ exchange, routingKey, content, properties, mandatory: false }, () => undefined);
   return {
     serve: async (name, onMessage) => {
       const { queue } = await channel.assertQueue({ name, ...QUEUE, declare: 'assert' });
@@ -116,11 +126,10 @@ const memoryPeer = async (broker: MemoryBroker): Promise<Peer> => {
     },
     declare: async (name) => void (await channel.assertQueue({ name, ...QUEUE, declare: 'assert' })),
     waitingIn: async (queue) => (await channel.checkQueue(queue)).messageCount,
-    send: (routingKey, content, properties = {}) =>
-      void channel.publish(
-        { exchange: '', routingKey, content, properties, mandatory: false },
-        () => undefined,
-      ),
+    consumersOf: async (queue) => (await channel.checkQueue(queue)).consumerCount,
+    deleteQueue: (queue) => channel.deleteQueue(queue),
+    send: (queue, content, properties) => publish('', queue, content, properties),
+    publish,
     close: () => link.close(),
   };
 };

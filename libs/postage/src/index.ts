@@ -89,6 +89,7 @@ export type { RpcSnapshot } from './producer/rpc-snapshot.js';
 export type { CallAnswer, CallClaim, CallStore } from './consumer/call-store.js';
 export { GenericConsumer } from './consumer/generic-consumer.js';
 export type { ConsumerSnapshot } from './consumer/consumed-queues.js';
+export type { PauseTarget } from './consumer/pause-target.js';
 export type { ReplyFunction } from './consumer/invocation.js';
 export type { RecentCallsOptions } from './consumer/recent-calls-options.js';
 
@@ -125,6 +126,8 @@ export { Content, Parameters, Reply, Sender } from './nest/param.decorators.js';
 export { PostageClient } from './nest/postage.client.js';
 export type { PostageClientOptions } from './nest/postage.client.js';
 export { PostageContext } from './nest/postage.context.js';
+export { PostageHealthIndicator } from './nest/postage.health.js';
+export type { PostageHealthDetails, PostageHealthResult } from './nest/postage.health.js';
 export { PostageModule } from './nest/postage.module.js';
 export type {
   PostageFeatureOptions,
@@ -134,8 +137,12 @@ export type {
   PostageOptionsFactory,
 } from './nest/postage.module.js';
 export type { PostageOptions, PostageServerOptions } from './nest/postage.options.js';
+export type { ConnectionStatus, PostageSnapshot } from './nest/postage.snapshot.js';
 export { PostageServer } from './nest/postage.server.js';
 export type { PostageEvents, PostageStatus } from './nest/postage.server.js';
+export { PostageState } from './nest/postage.state.js';
+export { InjectPostageHealth, InjectPostageState } from './nest/state.decorators.js';
+export type { PostagePhase } from './nest/phase.js';
 export { Processor } from './nest/processor.decorator.js';
 export type { ProcessorOptions } from './nest/processor.decorator.js';
 export { InjectApplication, InjectConsumer, InjectProducer, Producer } from './nest/producer.decorators.js';

@@ -6,7 +6,14 @@ import type { Compatibility } from '../topology/queue.js';
 import type { QueueBinding } from '../topology/binding.js';
 import type { Exchange } from '../topology/types.js';
 import { Address, checkPart } from './address.js';
-import { checkGroup, groupBindings, groupQueueOf, queuesOf, type Identity } from './application-topology.js';
+import {
+  checkGroup,
+  groupBindings,
+  groupQueueOf,
+  isControlQueue,
+  queuesOf,
+  type Identity,
+} from './application-topology.js';
 import type { CommandFeed } from './command-feed.js';
 
 export interface GroupsOptions {
@@ -83,7 +90,8 @@ export class Groups {
     // First what only one of the group gets: a member that fails here has not half joined.
     try {
       const watchedQueues = shared.map(([queue]) => (typeof queue === 'string' ? queue : queue.name));
-      await consumer.addQueuesNow([[exchange, shared]], { watchedQueues });
+      const commandQueues = watchedQueues.filter(isControlQueue);
+      await consumer.addQueuesNow([[exchange, shared]], { watchedQueues, commandQueues });
       if (compatibility === 'python') await this.#atBroker(group, (queue) => queue.bind());
       await feed.add(key, async () => {
         await consumer.addQueuesNow([[exchange, [own]]]);

@@ -9,6 +9,7 @@ import { Dispatcher } from './dispatch.js';
 import { HandlerTable } from './handlers.js';
 import type { AnyResult } from './invocation.js';
 import { Leftovers } from './leftovers.js';
+import { Pauses } from './pauses.js';
 import type { QueuePlan } from './queue-plan.js';
 import { RecentCalls } from './recent-calls.js';
 import type { RecentCallsSettings } from './recent-calls-options.js';
@@ -34,7 +35,12 @@ export interface ConsumedQueuesOptions {
 /** One consumed queue, as a snapshot shows it. */
 export interface ConsumerSnapshot {
   readonly queue: string;
+  /** The broker hands its messages to the handlers. */
   readonly attached: boolean;
+  /** It is not to be attached until it is resumed. */
+  readonly paused: boolean;
+  readonly prefetch: number;
+  /** Deliveries whose handlers have not finished. */
   readonly inFlight: number;
   /** Messages and rpcs that no handler was for, since the start. */
   readonly unhandled: number;
@@ -53,6 +59,7 @@ interface Consumed {
 /** The queues that are consumed, each with its subscription and its dispatcher. */
 export class ConsumedQueues {
   readonly leftovers = new Leftovers();
+  readonly pauses = new Pauses();
   readonly #options: ConsumedQueuesOptions;
   readonly #replier: Replier;
   readonly #memory: CallMemory | undefined;
@@ -72,13 +79,13 @@ export class ConsumedQueues {
   }
 
   get topologies(): readonly Topology[] {
-    return [...this.#consumed.values()].map(({ subscription }) => subscription.topology);
+    return [...this.#consumed.values()].map(({ subscription }) => subscription.topology.whole);
   }
 
   get snapshot(): readonly ConsumerSnapshot[] {
     return [...this.#consumed.values()].map(({ subscription, dispatcher: { unhandled } }) => {
-      const { queue, attached, inFlight } = subscription;
-      return { queue, attached, inFlight, unhandled };
+      const { queue, attached, paused, prefetch, inFlight } = subscription;
+      return { queue, attached, paused, prefetch, inFlight, unhandled };
     });
   }
 
@@ -106,6 +113,7 @@ export class ConsumedQueues {
       handle: (delivery) => dispatcher.handle(delivery),
       isPrivate: isPrivate && !queue.exclusive,
       leftovers: this.leftovers.of(queue.name),
+      isPaused: this.pauses.isPaused(queue.name),
     });
     this.#consumed.set(queue.name, { subscription, dispatcher });
     return subscription;
@@ -126,6 +134,20 @@ export class ConsumedQueues {
     }
   }
 
+  /**
+   * Pauses or resumes queues, also those that are consumed later.
+   * @param queues undefined: all of them
+   */
+  async setPaused(queues: readonly string[] | undefined, isPaused: boolean): Promise<void> {
+    this.pauses.set(queues, isPaused);
+    const meant = [...this.#consumed.values()].map(({ subscription }) => subscription);
+    await Promise.all(
+      meant
+        .filter(({ queue }) => queues === undefined || queues.includes(queue))
+        .map((each) => (this.pauses.isPaused(each.queue) ? each.pause() : each.resume())),
+    );
+  }
+
   /** Stops consuming: what has not started goes back to the queue; what runs goes on, and only `drain` waits for it. */
   async remove(queue: string): Promise<void> {
     const consumed = this.#consumed.get(queue);
@@ -134,6 +156,7 @@ export class ConsumedQueues {
     const { subscription } = consumed;
     this.#consumed.delete(queue);
     this.#removed.add(consumed);
+    this.pauses.forget(queue);
     await subscription.stop(drainTimeoutMs);
     // With its last consumer it may have gone from the broker.
     this.#options.connection.consumingDeclarations.forgetQueue(queue);

@@ -11,6 +11,7 @@ import {
 } from './consumed-queues.js';
 import type { Dispatcher } from './dispatch.js';
 import { describePattern, type Handler, type HandlerPattern } from './handlers.js';
+import { queuesOfTarget, type PauseTarget } from './pause-target.js';
 import {
   partFor,
   planQueues,
@@ -32,6 +33,8 @@ export interface OwnQueueOptions {
   readonly privateQueues?: readonly string[] | undefined;
   /** Messages that wait in them when they are first consumed are known as leftovers. @default [] */
   readonly watchedQueues?: readonly string[] | undefined;
+  /** They bring commands, not work: pausing everything, or a processor, leaves them alone. @default [] */
+  readonly commandQueues?: readonly string[] | undefined;
 }
 
 /**
@@ -47,6 +50,9 @@ export class GenericConsumer {
   readonly #privateQueues = new Set<string>();
   /** Bound before the start: put in place with it. */
   readonly #early: (() => Promise<void>)[] = [];
+  readonly #earlyQueues = new Set<string>();
+  /** Asked for before the start: what there is to pause is known then. */
+  readonly #earlyPauses: (() => void)[] = [];
   #subscriptions: readonly Subscription[] | undefined;
   #started: Promise<void> | undefined;
   #drained: Promise<void> | undefined;
@@ -59,10 +65,12 @@ export class GenericConsumer {
   }
 
   /** Adds queues for the handlers that belong to no processor; before `start`. */
-  addQueues(eqk: Eqk, { privateQueues = [], watchedQueues = [] }: OwnQueueOptions = {}): void {
+  addQueues(eqk: Eqk, options: OwnQueueOptions = {}): void {
+    const { privateQueues = [], watchedQueues = [], commandQueues = [] } = options;
     this.#own.eqk = [...this.#own.eqk, ...eqk];
     for (const name of privateQueues) this.#privateQueues.add(name);
     for (const name of watchedQueues) this.#queues.leftovers.watch(name);
+    for (const name of commandQueues) this.#queues.pauses.spare(name);
   }
 
   /** Adds a handler; before `start`. Without a scope it serves the queues of the consumer itself. */
@@ -74,6 +82,7 @@ export class GenericConsumer {
   /**
    * Declares everything and consumes it. Resolves once the broker has accepted the last consumer.
    * @throws {DuplicateHandlerError} two rpc handlers for one pattern on one queue
+   * @throws {InvalidOptionError} definitions contradict each other, or what was paused before is not there
    * @throws {TopologyError} the broker refused an entity
    * @throws {ConnectionError} the broker refused credentials or vhost
    */
@@ -84,11 +93,14 @@ export class GenericConsumer {
 
   /**
    * Works out what is to be declared and consumed, without the broker.
-   * @throws {InvalidOptionError} definitions contradict each other
+   * @throws {InvalidOptionError} definitions contradict each other, or what was paused before is not there
    * @throws {DuplicateHandlerError} two rpc handlers for one pattern on one queue
    */
   prepare(): void {
-    this.#subscriptions ??= this.#plan().map((plan) => this.#queues.add(plan));
+    if (this.#subscriptions) return;
+    const plans = this.#plan();
+    for (const pause of this.#earlyPauses) pause();
+    this.#subscriptions = plans.map((plan) => this.#queues.add(plan));
   }
 
   async #start(): Promise<void> {
@@ -110,6 +122,42 @@ export class GenericConsumer {
   }
 
   /**
+   * Handles no further messages of some queues until they are resumed, also after reconnects; may be asked for at any time.
+   * What has not started goes back to the queue, what runs goes on. Resolves when the broker hands out no more. Idempotent.
+   *
+   * A queue that two processors name has one consumer: pausing one of them pauses it.
+   * @param target a processor class: its queues; a name: that queue; absent: all queues, also those bound later
+   * @throws {InvalidOptionError} it is neither a processor nor a queue here; before the start, `start` throws it
+   */
+  pause(target?: PauseTarget): Promise<void> {
+    return this.#setPaused(target, true);
+  }
+
+  /**
+   * Handles the messages of paused queues again. Resolves when they are consumed; without a connection, when there is one.
+   * @param target as that of `pause`
+   * @throws {InvalidOptionError} it is neither a processor nor a queue here
+   */
+  resume(target?: PauseTarget): Promise<void> {
+    return this.#setPaused(target, false);
+  }
+
+  async #setPaused(target: PauseTarget | undefined, isPaused: boolean): Promise<void> {
+    if (this.#started === undefined)
+      this.#earlyPauses.push(() => this.#queues.pauses.set(this.#queuesOf(target), isPaused));
+    else await this.#queues.setPaused(this.#queuesOf(target), isPaused);
+  }
+
+  #queuesOf(target: PauseTarget | undefined): readonly string[] | undefined {
+    if (target === undefined) return undefined;
+    const { compatibility } = this.#options;
+    const further = [...this.#queues.names, ...this.#earlyQueues];
+    const targets = { scopes: [...this.#scopes], ownEqk: this.#own.eqk, compatibility, further };
+    const queues = queuesOfTarget(target, targets);
+    return typeof target === 'string' ? queues : queues.filter((name) => !this.#queues.pauses.isSpared(name));
+  }
+
+  /**
    * Binds a queue at run time, and consumes it when it is not consumed yet, with all handlers of this consumer.
    * @param flags the queue's flags, where it is new
    * @throws {InvalidOptionError} it contradicts what is consumed here
@@ -127,8 +175,10 @@ export class GenericConsumer {
     const topology = topologyOf(eqk, this.#options);
     const bind = (): Promise<void> => this.#bind(queue, topology, flags !== undefined);
     this.#throwIfClosing();
-    if (this.#started === undefined) this.#early.push(bind);
-    else await this.#started.then(bind);
+    if (this.#started === undefined) {
+      this.#early.push(bind);
+      this.#earlyQueues.add(queue);
+    } else await this.#started.then(bind);
   }
 
   async #bind(queue: string, topology: Topology, hasFlags: boolean): Promise<void> {
@@ -136,7 +186,7 @@ export class GenericConsumer {
     // Throws where exchanges of one name differ: the broker would not be asked about the second.
     mergeTopologies(...this.#queues.topologies, bare);
     const existing = this.#queues.get(queue);
-    if (existing) return existing.extend(hasFlags ? topology : bare);
+    if (existing) return existing.topology.extend(hasFlags ? topology : bare);
     await this.#consume(
       topology,
       this.#handlers.map(({ handler }) => handler),
@@ -151,15 +201,16 @@ export class GenericConsumer {
    */
   async addQueuesNow(
     eqk: Eqk,
-    { watchedQueues = [] }: Pick<OwnQueueOptions, 'watchedQueues'> = {},
+    { watchedQueues = [], commandQueues = [] }: Omit<OwnQueueOptions, 'privateQueues'> = {},
   ): Promise<void> {
     await this.#started;
     for (const name of watchedQueues) this.#queues.leftovers.watch(name);
+    for (const name of commandQueues) this.#queues.pauses.spare(name);
     const topology = topologyOf(eqk, this.#options);
     for (const queue of topology.queues) {
       const part = partFor(queue, topology);
       const existing = this.#queues.get(queue.name);
-      if (existing) await existing.extend(part);
+      if (existing) await existing.topology.extend(part);
       else await this.#consume(part, this.#ownHandlers, this.#ownPrefetch(queue));
     }
   }
@@ -201,11 +252,16 @@ export class GenericConsumer {
       );
     }
     const binding: Binding = { exchange: exchange.name, queue, key, arguments: args };
-    await subscription.removeBinding(binding);
+    await subscription.topology.removeBinding(binding);
   }
 
   get snapshot(): readonly ConsumerSnapshot[] {
     return this.#queues.snapshot;
+  }
+
+  /** What is declared for what is consumed, queue by queue; run-time bindings included. */
+  get topologies(): readonly Topology[] {
+    return this.#queues.topologies;
   }
 
   /** Calls that would be known again if they were repeated: those that run, and those answered a short while ago. */

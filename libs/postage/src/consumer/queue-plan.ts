@@ -11,6 +11,8 @@ export interface ProcessorScope {
   /** Empty: the queues of the consumer itself. */
   readonly eqk: Eqk;
   readonly prefetch?: number | undefined;
+  /** The class, for whoever names it. */
+  readonly source?: object | undefined;
 }
 
 export interface ScopedHandler {

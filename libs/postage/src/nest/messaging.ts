@@ -21,8 +21,10 @@ import type { Encoder } from '../wire/encoder.js';
 import { Fingerprint } from '../wire/fingerprint.js';
 import { JsonEncoder } from '../wire/json-encoder.js';
 import { toFailure } from './failure.js';
+import { PhaseTracker } from './phase.js';
 import { logTo } from './postage.logger.js';
 import type { PostageOptions } from './postage.options.js';
+import { PostageState } from './postage.state.js';
 
 const DEFAULTS = {
   prefetch: 32,
@@ -43,6 +45,8 @@ export class Messaging implements MessagingRuntime {
   readonly observer: Observer;
   readonly debug: boolean;
   readonly application: ApplicationServices;
+  readonly state: PostageState;
+  readonly #phase = new PhaseTracker();
   readonly #listeners = new Set<Observer>();
   readonly #startup: Startup;
   #started: Promise<void> | undefined;
@@ -80,6 +84,9 @@ export class Messaging implements MessagingRuntime {
     });
     this.consumer = this.#consumer(options);
     this.application = this.#application(options);
+    const { connection, consumer, rpc } = this;
+    const observe = (listener: Observer): unknown => this.observe(listener);
+    this.state = new PostageState({ phase: this.#phase, connection, consumer, rpc, observer, observe });
   }
 
   /** Tells the listener of everything from now on; returns the way to stop that. */
@@ -128,6 +135,11 @@ export class Messaging implements MessagingRuntime {
       : { driver, vhost: resolveConnection(source).endpoints[0].vhost };
   }
 
+  /** It will be started: it is not ready before that. */
+  expectStart(): void {
+    this.#phase.expectStart();
+  }
+
   /** Consumes, and can be addressed. @throws {PostageError} what keeps it from that */
   start(): Promise<void> {
     this.#started ??= this.#start();
@@ -135,6 +147,7 @@ export class Messaging implements MessagingRuntime {
   }
 
   async #start(): Promise<void> {
+    this.#phase.enter('starting');
     this.application.prepare();
     if (this.#startup.mode !== 'background') return this.#consume();
     this.consumer.prepare();
@@ -151,10 +164,12 @@ export class Messaging implements MessagingRuntime {
   async #consume(): Promise<void> {
     await this.consumer.start();
     await this.application.start();
+    this.#phase.enter('running');
   }
 
   /** Stops consuming and lets handlers finish. Idempotent; never rejects. */
   async drain(): Promise<void> {
+    this.#phase.enter('draining');
     // A quit is heard as long as handlers run: it may overrule a restart.
     await Promise.all([this.consumer.drain(), this.application.sayGoodbye()]);
     await this.application.stop();
@@ -164,6 +179,7 @@ export class Messaging implements MessagingRuntime {
   async close(): Promise<void> {
     await this.drain();
     await this.connection.close();
+    this.#phase.enter('closed');
     this.application.lifecycle.closed();
   }
 }

@@ -16,6 +16,7 @@ import { isHandlerClass, processorOf } from './metadata.js';
 import { PostageServer } from './postage.server.js';
 import { noteErrorsOfClass } from './raw-error.js';
 import type { SealedOptions } from './sealed-options.js';
+import { stateProviders } from './state.providers.js';
 import {
   connectionToken,
   consumerToken,
@@ -40,7 +41,7 @@ export class PostageCoreModule {
     options: Provider[],
     imports: ModuleMetadata['imports'] = [],
   ): DynamicModule {
-    const services = [...servicesOf(name), ...applicationProviders(name)];
+    const services = [...servicesOf(name), ...applicationProviders(name), ...stateProviders(name)];
     return {
       module: PostageCoreModule,
       global: true,

@@ -48,6 +48,10 @@ const describeConnection = (event: PostageEvent): { level: Level; text: string }
         'warn',
         `lost the consumer of queue "${event.queue}", putting it back: ${event.error.message}`,
       );
+    case 'consumer.paused':
+      return line('log', `paused queue "${event.queue}"`);
+    case 'consumer.resumed':
+      return line('log', `resumed queue "${event.queue}"`);
     case 'internal.failure':
       return line('error', `${event.where}: ${describeError(event.error)}`);
     case 'warning':

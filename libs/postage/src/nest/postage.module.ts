@@ -80,7 +80,11 @@ export class PostageModule {
 
   /** `NestFactory.createMicroservice(AppModule, PostageModule.microservice())`, and the same for `connectMicroservice`. */
   static microservice(connection?: string): PostageMicroservice {
-    return { inject: [serverToken(connection)], useFactory: (strategy) => ({ strategy }) };
+    const useFactory: PostageMicroservice['useFactory'] = (strategy) => {
+      strategy.expectListen();
+      return { strategy };
+    };
+    return { inject: [serverToken(connection)], useFactory };
   }
 }
 

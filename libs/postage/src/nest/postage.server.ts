@@ -15,6 +15,7 @@ import { POSTAGE_TRANSPORT, processorOf, type DecoratedClass, type ProcessorMeta
 import { payloadOf } from './payload.js';
 import { PostageContext } from './postage.context.js';
 import type { PostageServerOptions } from './postage.options.js';
+import type { PostageState } from './postage.state.js';
 import { splitConnection } from './split-connection.js';
 
 /** `connected`: every consumer is in place; `disconnected`: it is being (re)connected; `closed`. */
@@ -60,6 +61,7 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
       this.#messaging = new Messaging(splitConnection(options));
       this.#name = undefined;
       this.#ownsMessaging = true;
+      this.expectListen();
     }
     this.#messaging.connection.onChange(({ consuming }) => {
       this._status$.next(
@@ -68,7 +70,12 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
     });
   }
 
-  /** Bindings at run time. */
+  /** Where everything stands. */
+  get state(): PostageState {
+    return this.#messaging.state;
+  }
+
+  /** Bindings at run time; pausing and resuming. */
   get consumer(): GenericConsumer {
     return this.#messaging.consumer;
   }
@@ -96,6 +103,11 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
       return this.#run(callback, data, new PostageContext(invocation));
     };
     this.#register({ ...handler, invoke }, description.target, processor);
+  }
+
+  /** It has been connected, and is going to listen: until then the application is not ready. */
+  expectListen(): void {
+    this.#messaging.expectStart();
   }
 
   /**
@@ -154,6 +166,7 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
       label: target.name,
       eqk: processor.eqk,
       prefetch: processor.prefetch,
+      source: target,
     };
     this.#scopes.set(processor, scope);
     this.consumer.register(handler, scope);

@@ -7,6 +7,8 @@ import { PostageConnection } from '../connection/connection.js';
 import { GenericConsumer } from '../consumer/generic-consumer.js';
 import type { GenericProducer } from '../producer/generic-producer.js';
 import { RpcCaller } from '../producer/rpc-caller.js';
+import { PostageHealthIndicator } from './postage.health.js';
+import { PostageState } from './postage.state.js';
 
 /** A producer class, whatever its constructor asks Nest for. */
 export type ProducerClass<P extends GenericProducer = GenericProducer> = Type<P>;
@@ -28,6 +30,11 @@ export const consumerToken = (name?: string): InjectionToken =>
 
 export const rpcCallerToken = (name?: string): InjectionToken =>
   name === undefined ? RpcCaller : named('rpc caller', name);
+
+export const stateToken = (name?: string): InjectionToken =>
+  name === undefined ? PostageState : named('state', name);
+export const healthToken = (name?: string): InjectionToken =>
+  name === undefined ? PostageHealthIndicator : named('health', name);
 
 /** The services of an application that can be addressed, and talks to others. */
 export type ApplicationService =

@@ -24,6 +24,9 @@ export type PostageEvent =
   | { readonly kind: 'connection.unblocked'; readonly role: string }
   | { readonly kind: 'consumer.attached'; readonly queue: string; readonly prefetch: number }
   | { readonly kind: 'consumer.lost'; readonly queue: string; readonly error: Error }
+  /** Nothing is handed out any more until it is resumed. */
+  | { readonly kind: 'consumer.paused'; readonly queue: string }
+  | { readonly kind: 'consumer.resumed'; readonly queue: string }
   | { readonly kind: 'message.malformed'; readonly at: DeliveryFacts; readonly error: Error }
   | { readonly kind: 'message.unhandled'; readonly at: DeliveryFacts; readonly message: MessageFacts }
   | {

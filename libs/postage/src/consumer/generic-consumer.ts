@@ -83,9 +83,10 @@ export class GenericConsumer {
       privateQueues: this.#privateQueues,
     });
     this.#warnOfHandlersWithoutQueue();
-    await Promise.all(
-      plans.map((plan) => this.#queues.add(plan)).map((subscription) => subscription.start()),
-    );
+    const subscriptions = plans.map((plan) => this.#queues.add(plan));
+    // Throws where several queues have a dead-letter queue in common, and want it different.
+    mergeTopologies(...this.#queues.topologies);
+    await Promise.all(subscriptions.map((subscription) => subscription.start()));
     for (const bind of this.#early) await bind();
   }
 

@@ -21,9 +21,10 @@ const ENTRIES = [
       'Message', 'MessageCommand', 'MessageFilter', 'MessageHandler', 'MessageHandlerFullBody',
       'MessageResult', 'MessageResultError', 'MessageResultException', 'MessageStatus', 'Parameters',
       'PostageClient', 'PostageConnection', 'PostageContext', 'PostageError', 'PostageModule',
-      'PostageServer', 'Processor', 'Producer', 'PublishError', 'PublishErrors', 'RemoteError',
-      'RemoteException', 'Reply', 'ReplyQueue', 'RpcCaller', 'RpcCommand', 'RpcHandler', 'RpcTimeoutError',
-      'Sender', 'TopologyError', 'defineEks', 'defineEqk', 'defineExchange', 'defineQueue', 'parseBody',
+      'PostageServer', 'Processor', 'Producer', 'PublishError', 'PublishErrors', 'Reject', 'RemoteError',
+      'RemoteException', 'Reply', 'ReplyQueue', 'Requeue', 'Retry', 'RetryLater', 'RpcCaller', 'RpcCommand',
+      'RpcHandler', 'RpcTimeoutError', 'Sender', 'TopologyError', 'defineEks', 'defineEqk', 'defineExchange',
+      'defineQueue', 'parseBody',
     ],
     // prettier-ignore
     types: [
@@ -32,7 +33,7 @@ const ENTRIES = [
       'CallStore', 'ChannelPort', 'Compatibility', 'ConnectRequest', 'ConnectionErrorCode',
       'ConnectionOptions', 'ConnectionProvider', 'ConnectionSnapshot', 'ConnectionState', 'ConsumerSnapshot',
       'ControlGuard', 'ControlRequest', 'DeclareMode', 'Delivery', 'DeliveryFacts', 'Driver', 'Ek', 'Eks',
-      'Encoder', 'Eqk', 'EqkEntry', 'Exchange', 'ExchangeDefinition', 'ExchangeType', 'FingerprintDict',
+      'Encoder', 'Eqk', 'EqkEntry', 'ErrorClass', 'Exchange', 'ExchangeDefinition', 'ExchangeType', 'FingerprintDict',
       'FingerprintLike', 'FingerprintOptions', 'FingerprintTuple', 'FleetMember', 'GatherOptions',
       'GenericApplicationOptions', 'Handler', 'HandlerDecorator', 'JsonEncoderOptions', 'JsonValue', 'Link',
       'MessageBody', 'MessageCategory', 'MessageFacts', 'MessageMethod', 'MessageParts', 'MessageProperties',
@@ -42,8 +43,8 @@ const ENTRIES = [
       'ProcessorOptions', 'ProducerOf', 'ProducerOptions', 'PublishErrorCode', 'PublishTarget', 'Queue',
       'QueueBinding', 'QueueDefinition', 'QueueFlags', 'QueueOnly', 'QueueSpec', 'QueueType',
       'RecentCallsOptions', 'RefreshOptions', 'RemoteErrorDefinition', 'RemoteFailure', 'ReplyFunction',
-      'RestartMethod', 'RpcException', 'RpcFailure', 'RpcMethod', 'RpcResult', 'RpcSnapshot', 'RpcSuccess',
-      'RpcTimeoutFacts', 'TopologyRefusal',
+      'RestartMethod', 'RetryLaterOptions', 'RetryPolicy', 'RpcException', 'RpcFailure', 'RpcMethod', 'RpcResult', 'RpcSnapshot', 'RpcSuccess',
+      'RpcTimeoutFacts', 'TopologyRefusal', 'WhatFollows',
     ],
   },
   {

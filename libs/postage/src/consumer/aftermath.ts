@@ -53,7 +53,7 @@ export class Aftermath {
     const { plan, describeError } = this.#options;
     const destination = destinationOf(this.#judge(handled, failure), plan);
     this.#report(handled, failure, destination);
-    return { label: failure.handler.label, error: describeError(failure.error), destination };
+    return { labels: [failure.handler.label], error: describeError(failure.error), destination };
   }
 
   /** All handlers have ended. Resolves once the broker has a copy for every one that is to have one. */
@@ -73,7 +73,7 @@ export class Aftermath {
   /** Its bytes are kept as they are, where dead letters of the queue are kept. */
   malformed(delivery: Delivery, history: History | undefined, error: Error): Promise<Settlement> {
     const destination = givenUp('malformed', this.#options.plan);
-    const part = { label: undefined, error: this.#options.describeError(error), destination };
+    const part = { labels: [], error: this.#options.describeError(error), destination };
     return this.#carryOut({ delivery, history }, [part]);
   }
 
@@ -86,12 +86,8 @@ export class Aftermath {
     const next = plan.deadLetterQueue === undefined ? 'reject' : 'dead-letter';
     const [at, message] = [reporter.at(delivery), factsOf(body)];
     reporter.event({ kind: 'retry.expired', at, message, attempt: history.attempt, next });
-    const error = history.lastError ?? '';
-    const labels = history.handlers === undefined ? [undefined] : [...history.handlers];
-    return this.#carryOut(
-      handled,
-      labels.map((label) => ({ label, error, destination })),
-    );
+    const part = { labels: [...(history.handlers ?? [])], error: history.lastError ?? '', destination };
+    return this.#carryOut(handled, [part]);
   }
 
   #judge({ delivery, history }: Handled, { handler, error }: HandlerFailure): Action {

@@ -28,10 +28,10 @@ export const destinationOf = (action: Action, plan: RetryPlan): Destination => {
 export const givenUp = (reason: DeathReason, { deadLetterQueue: queue }: RetryPlan): Destination =>
   queue === undefined ? { next: 'reject' } : { next: 'dead-letter', queue, reason };
 
-/** One handler's part in a message, where it failed. */
+/** What becomes of a message for some of its handlers: for the one that has just failed, as a rule. */
 export interface Part {
-  /** Of the handler; undefined: the message has none. */
-  readonly label: string | undefined;
+  /** Of the handlers; none: nobody can tell which. */
+  readonly labels: readonly string[];
   readonly error: string;
   readonly destination: Destination;
 }
@@ -55,9 +55,9 @@ export const copiesFor = (
   }
   return [...byPlace.values()].flatMap(([first, ...others]) => {
     const all = [first, ...others];
-    const labels = all.map(({ label }) => label).filter((label) => label !== undefined);
-    const error = all.map((part) => part.error).join(' | ');
-    return copyFor({ ...past, labels: labels.length > 0 ? labels : undefined, error }, first.destination);
+    const labels = all.flatMap((part) => part.labels);
+    const error = [...new Set(all.map((part) => part.error))].join(' | ');
+    return copyFor({ ...past, labels, error }, first.destination);
   });
 };
 

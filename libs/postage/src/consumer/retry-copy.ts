@@ -12,8 +12,8 @@ export interface Past {
   readonly queue: string;
   readonly delivery: Delivery;
   readonly history: History | undefined;
-  /** The handlers that it is for; undefined: nobody could tell. */
-  readonly labels: readonly string[] | undefined;
+  /** The handlers that it is for; none: nobody can tell which. */
+  readonly labels: readonly string[];
   readonly error: string;
   readonly nowMs: number;
 }
@@ -50,7 +50,7 @@ const pastHeaders = ({ delivery, history, labels, error, nowMs }: Past): Headers
   [CALL_HEADERS.lastError]: error.slice(0, LAST_ERROR_CHARACTERS),
   [CALL_HEADERS.originalExchange]: history?.exchange ?? delivery.exchange,
   [CALL_HEADERS.originalRoutingKey]: history?.routingKey ?? delivery.routingKey,
-  ...(labels === undefined ? {} : { [CALL_HEADERS.handlers]: labels }),
+  ...(labels.length === 0 ? {} : { [CALL_HEADERS.handlers]: labels }),
 });
 
 /** Bytes and properties as they came, but for what would mislead the broker. */

@@ -66,7 +66,9 @@ const readBackoff = (value: unknown, option: string): RetrySettings['backoffMs']
   if (value === undefined) return DEFAULT_RETRY.backoffMs;
   if (!Array.isArray(value))
     throw new InvalidOptionError(option, `must be a list of milliseconds, not ${show(value)}.`);
-  const [first, ...others] = value.map((wait: unknown, index) => readWaitMs(wait, `${option}[${index}]`));
+  // Holes included.
+  const waits = Array.from(value, (wait: unknown, index) => readWaitMs(wait, `${option}[${index}]`));
+  const [first, ...others] = waits;
   if (first === undefined)
     throw new InvalidOptionError(option, 'must have at least one wait; attempts: 1 means no retries.');
   return [first, ...others];

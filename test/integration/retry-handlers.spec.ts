@@ -234,8 +234,7 @@ describe('a dead letter that is put back into its queue', () => {
     const [letter] = await dead.take(1);
 
     // As the management's "move messages", or a shovel, does it.
-    const putBack = (): void =>
-      world.peer.publish('', queue, letter?.content ?? '', letter?.properties as object);
+    const putBack = (): void => world.peer.publish('', queue, letter?.content ?? '', letter?.properties);
     putBack();
     const [, second] = await dead.take(2);
     isRepaired = true;

@@ -15,6 +15,9 @@
  *   ├── CallAbandonedError           to a handler: its caller does not wait any more      CALL_ABANDONED
  *   ├── RemoteError                  the replier answered with an error                   REMOTE_ERROR
  *   └── RemoteException              the replier answered with an exception               REMOTE_EXCEPTION
+ *
+ * Beside it, for handlers to throw, `RpcException`s of Nest (nest/handler-errors.ts): `Reject` (REJECT), `Requeue` (REQUEUE) and
+ * `RetryLater` (RETRY_LATER).
  */
 export type ConnectionErrorCode =
   | 'CONNECTION_FAILED'

@@ -101,6 +101,8 @@ export class GenericConsumer {
     const plans = this.#plan();
     for (const pause of this.#earlyPauses) pause();
     this.#subscriptions = plans.map((plan) => this.#queues.add(plan));
+    // Throws where several queues have a dead-letter queue in common, and want it different.
+    mergeTopologies(...this.#queues.topologies);
   }
 
   async #start(): Promise<void> {

@@ -9,6 +9,9 @@ import { resolveStartup, type Startup } from '../connection/startup.js';
 import { GenericConsumer } from '../consumer/generic-consumer.js';
 import { checkPrefetch } from '../consumer/queue-plan.js';
 import { resolveRecentCalls } from '../consumer/recent-calls-options.js';
+import { resolveRetry } from '../consumer/retry-options.js';
+import type { RetrySettings } from '../consumer/retry-policy.js';
+import { resolveDeadLetter } from '../consumer/retry-topology.js';
 import { InvalidOptionError } from '../errors.js';
 import { combine, guarded, silent, type Observer } from '../observability/observer.js';
 import { checkDuration } from '../producer/call-options.js';
@@ -20,7 +23,7 @@ import { Codec } from '../wire/codec.js';
 import type { Encoder } from '../wire/encoder.js';
 import { Fingerprint } from '../wire/fingerprint.js';
 import { JsonEncoder } from '../wire/json-encoder.js';
-import { toFailure } from './failure.js';
+import { describeError, toFailure } from './failure.js';
 import { PhaseTracker } from './phase.js';
 import { logTo } from './postage.logger.js';
 import type { PostageOptions } from './postage.options.js';
@@ -44,6 +47,8 @@ export class Messaging implements MessagingRuntime {
   readonly fingerprint: MessagingRuntime['fingerprint'];
   readonly observer: Observer;
   readonly debug: boolean;
+  /** Of message handlers that do not say themselves. */
+  readonly retry: RetrySettings | false;
   readonly application: ApplicationServices;
   readonly state: PostageState;
   readonly #phase = new PhaseTracker();
@@ -54,6 +59,7 @@ export class Messaging implements MessagingRuntime {
   /** Connects nothing: that happens with the first message sent, or when a server starts. @throws {InvalidOptionError} */
   constructor(options: PostageOptions = {}) {
     checkKnown(options);
+    this.retry = resolveRetry(options.retry ?? false, 'retry');
     this.debug = options.debug ?? process.env['POSTAGE_DEBUG_MODE'] === 'true';
     const log = options.log === false ? silent : logTo(this.debug);
     const listeners: Observer = (event) => this.#listeners.forEach((listener) => guarded(listener)(event));
@@ -120,6 +126,8 @@ export class Messaging implements MessagingRuntime {
       drainTimeoutMs: positive('drainTimeoutMs', options.drainTimeoutMs ?? DEFAULTS.drainTimeoutMs),
       toFailure,
       recentCalls: resolveRecentCalls(options.recentCalls),
+      deadLetter: resolveDeadLetter(options.deadLetter, 'deadLetter'),
+      describeError,
     });
     consumer.addQueues(defineEqk(options.eqk ?? [], 'eqk'));
     return consumer;
@@ -202,6 +210,8 @@ const KNOWN: Readonly<Record<keyof PostageOptions, true>> = {
   encoders: true,
   maxMessageBytes: true,
   prefetch: true,
+  retry: true,
+  deadLetter: true,
   drainTimeoutMs: true,
   compatibility: true,
   reconnect: true,

@@ -1,7 +1,13 @@
 import { inspect } from 'node:util';
 import { Logger } from '@nestjs/common';
 import { PublishError } from '../errors.js';
-import type { DeliveryFacts, MessageFacts, Observer, PostageEvent } from '../observability/observer.js';
+import type {
+  DeliveryFacts,
+  MessageFacts,
+  Observer,
+  PostageEvent,
+  WhatFollows,
+} from '../observability/observer.js';
 import { describeError } from './failure.js';
 
 type Level = 'log' | 'warn' | 'error' | 'debug';
@@ -19,7 +25,11 @@ export const logTo = (debug: boolean): Observer => {
 const line = (level: Level, text: string): { level: Level; text: string } => ({ level, text });
 
 const describe = (event: PostageEvent): { level: Level; text: string } | undefined =>
-  describeConnection(event) ?? describeControl(event) ?? describeReply(event) ?? describeMessage(event);
+  describeConnection(event) ??
+  describeControl(event) ??
+  describeReply(event) ??
+  describeFailure(event) ??
+  describeMessage(event);
 
 const describeConnection = (event: PostageEvent): { level: Level; text: string } | undefined => {
   switch (event.kind) {
@@ -81,11 +91,6 @@ const describeControl = (event: PostageEvent): { level: Level; text: string } | 
 
 const describeMessage = (event: PostageEvent): { level: Level; text: string } | undefined => {
   switch (event.kind) {
-    case 'message.malformed':
-      return line(
-        'error',
-        `rejected a message that can not be read: ${event.error.message} (${where(event.at)})`,
-      );
     case 'message.unhandled':
       return line('debug', `nobody handles ${what(event.message)} (${where(event.at)})`);
     case 'message.filtered':
@@ -98,11 +103,6 @@ const describeMessage = (event: PostageEvent): { level: Level; text: string } | 
         'debug',
         `${event.handler} gave up on ${what(event.message)}, as its signal said: ${describeError(event.error)}`,
       );
-    case 'handler.failed':
-      return line(
-        'error',
-        `${event.handler} failed on ${what(event.message)}, which is ${event.message.category === 'rpc' ? 'answered' : 'rejected'}: ${describeError(event.error)} (${where(event.at)})`,
-      );
     case 'message.sent':
       return line(
         'debug',
@@ -113,6 +113,48 @@ const describeMessage = (event: PostageEvent): { level: Level; text: string } | 
     default:
       return undefined;
   }
+};
+
+const describeFailure = (event: PostageEvent): { level: Level; text: string } | undefined => {
+  switch (event.kind) {
+    case 'message.malformed':
+      return line(
+        'error',
+        `${event.next === 'reject' ? 'rejected' : 'dead-lettered'} a message that can not be read: ${event.error.message} (${where(event.at)})`,
+      );
+    case 'handler.failed':
+      return line(
+        event.next === 'retry' || event.next === 'requeue' ? 'warn' : 'error',
+        `${event.handler} failed on ${what(event.message)}, ${whatFollows(event)}: ${describeError(event.error)} (${where(event.at)})`,
+      );
+    case 'retry.expired':
+      return line(
+        'warn',
+        `${what(event.message)} came too late for attempt ${event.attempt}, and is ${IN_WORDS[event.next]} (${where(event.at)})`,
+      );
+    case 'copy.failed':
+      return line(
+        'error',
+        `a message goes back to its queue, since its copy for queue "${event.queue}" could not be published: ${describeError(event.error)} (${where(event.at)})`,
+      );
+    default:
+      return undefined;
+  }
+};
+
+const IN_WORDS: Readonly<Record<WhatFollows['next'], string>> = {
+  retry: 'tried again',
+  'dead-letter': 'dead-lettered',
+  reject: 'rejected',
+  requeue: 'given back to the queue',
+  answer: 'answered',
+};
+
+/** `which is rejected`; where there is more than one attempt: `attempt 2, which is tried again in 5000 ms`. */
+const whatFollows = ({ attempt, next, retryInMs }: WhatFollows): string => {
+  const when = retryInMs === undefined ? '' : ` in ${retryInMs} ms`;
+  const which = attempt > 1 || next === 'retry' ? `attempt ${attempt}, ` : '';
+  return `${which}which is ${IN_WORDS[next]}${when}`;
 };
 
 const describeReply = (event: PostageEvent): { level: Level; text: string } | undefined => {

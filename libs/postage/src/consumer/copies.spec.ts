@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { PostageConnection } from '../connection/connection.js';
 import type { MessageProperties } from '../connection/port.js';
 import type { PublishRequest } from '../connection/publication.js';
-import { PublishError } from '../errors.js';
+import { InvalidOptionError, PublishError } from '../errors.js';
 import { MemoryBroker } from '../testing/memory-broker.js';
 import { defineQueue, type QueueFlags } from '../topology/queue.js';
 import type { Topology } from '../topology/types.js';
@@ -127,7 +127,7 @@ describe('Copies to queues that expire', () => {
 describe('a copy that can not be written', () => {
   it('is sent without what others have written into it', async () => {
     const { published, connection } = recorder((_request, count) =>
-      count === 1 ? new RangeError('headers are too large') : undefined,
+      count === 1 ? new InvalidOptionError('headers', 'are too large') : undefined,
     );
     const copies = new Copies({ connection, deadlineMs: 1, now: () => 0 });
     await copies.send(copyFor('q', { headers: { huge: 'x', 'postage-retry-attempt': 2 }, deliveryMode: 2 }));

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { PostageConnection } from '../connection/connection.js';
 import type { OutgoingMessage } from '../connection/port.js';
-import { PostageError, PublishError } from '../errors.js';
+import { InvalidOptionError, PostageError, PublishError } from '../errors.js';
 import { EMPTY_TOPOLOGY } from '../topology/binding.js';
 import type { Queue } from '../topology/types.js';
 import { bareCopy } from './retry-copy.js';
@@ -55,7 +55,7 @@ export class Copies {
       await this.#publishOrDeclare(queue, withId(message, messageId));
     } catch (error) {
       // The driver could not write what somebody else has written: without it, rather than never.
-      if (error instanceof PostageError) throw error;
+      if (error instanceof PostageError && !(error instanceof InvalidOptionError)) throw error;
       await this.#publishOrDeclare(queue, withId(bareCopy(message), randomUUID()));
     }
   }
@@ -73,7 +73,7 @@ export class Copies {
 
   #publish(message: OutgoingMessage): Promise<void> {
     const { connection, deadlineMs } = this.#options;
-    return connection.publish({ message, topology: EMPTY_TOPOLOGY, deadlineMs });
+    return connection.publish({ message, topology: EMPTY_TOPOLOGY, deadlineMs, alwaysWaits: true });
   }
 
   #declaredAtMs({ name }: Queue): number {

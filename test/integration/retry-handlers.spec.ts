@@ -178,14 +178,14 @@ describe('a copy for a handler that is not known here', () => {
   it('is handled by all that match: it may have got another name', async () => {
     const { queue, exchange, eqk } = retryQueue();
     const runs = new Inbox<string>();
-    @Processor({ eqk, retry: { attempts: 2, backoffMs: [500], jitter: 0 } })
+    @Processor({ eqk, retry: { attempts: 2, backoffMs: [2_000], jitter: 0 } })
     class Before {
       @MessageHandler('command', 'store')
       store(): never {
         throw new DiskFull();
       }
     }
-    @Processor({ eqk, retry: { attempts: 2, backoffMs: [500], jitter: 0 } })
+    @Processor({ eqk, retry: { attempts: 2, backoffMs: [2_000], jitter: 0 } })
     class After {
       @MessageHandler('command', 'store')
       one(@Ctx() { attempt, lastError }: PostageContext): void {

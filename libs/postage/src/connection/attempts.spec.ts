@@ -34,6 +34,17 @@ describe('Attempts', () => {
     expect(attempts.nextDelayMs()).toBe(800);
   });
 
+  it('waits no longer than eight times the first wait after a loss: it could connect, after all', () => {
+    const attempts = new Attempts(BACKOFF, atMost);
+    for (let round = 0; round < 20; round += 1) {
+      attempts.begin();
+      attempts.succeeded(0);
+      attempts.lost(1);
+    }
+    expect(attempts.nextDelayMs()).toBe(800);
+    expect([attempts.begin(), attempts.nextDelayMs()]).toEqual([5, 1_000]);
+  });
+
   it('spreads those who wait over all of the time', () => {
     const waits = [0, 0.25, 0.5, 0.99].map((random) => new Attempts(BACKOFF, () => random).nextDelayMs());
     expect(waits).toEqual([0, 25, 50, 99]);

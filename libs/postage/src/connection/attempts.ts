@@ -1,5 +1,8 @@
 import { delayMs, type Backoff } from './backoff.js';
 
+/** As which attempt a connection counts that was lost soon, at most: the operator may have closed it. */
+const MAX_AFTER_LOSS = 4;
+
 /**
  * Counts attempts, and says how long to wait before the next one. A success does not end the count: only one that lasts
  * does, so that a broker which accepts connections and drops them at once is not asked ever faster.
@@ -28,7 +31,7 @@ export class Attempts {
   /** What had succeeded has been lost. */
   lost(nowMs = performance.now()): void {
     const lastedMs = nowMs - (this.#succeededAtMs ?? nowMs);
-    if (lastedMs >= this.#backoff.stableAfterMs) this.#count = 0;
+    this.#count = lastedMs >= this.#backoff.stableAfterMs ? 0 : Math.min(this.#count, MAX_AFTER_LOSS);
   }
 
   /** Also before the first one after a loss: a fleet that has lost its broker together does not come back together. */

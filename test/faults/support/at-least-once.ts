@@ -61,9 +61,10 @@ export const atLeastOnce = (type: 'classic' | 'quorum', test: string): void => {
     await traffic.numbers.finished();
 
     const seconds = (performance.now() - begunMs) / 1_000;
-    const fault = `${faultCount} faults, ${CRASHES.size} of them crashes of the node, ${type} queue`;
+    const fault = `100,000 messages through a loop of faults, ${type} queue`;
+    const counts = { faults: faultCount, crashes: CRASHES.size };
     const { resent } = traffic.numbers;
-    const totals = await traffic.finish({ fault, test, resent, seconds });
+    const totals = await traffic.finish({ fault, test, ...counts, resent, seconds });
     expect(totals).toMatchObject({ sent: NUMBERS, handled: NUMBERS, lost: 0 });
     // Nothing is left, and nobody else consumes.
     await using peer = await RawPeer.connect(vhost.url);

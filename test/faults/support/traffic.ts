@@ -29,6 +29,8 @@ export interface TrafficOptions {
   readonly options: AppOptions;
   /** Laid over those, for the one that handles numbers. */
   readonly receiver?: AppOptions;
+  /** Laid over those, for the one that sends them. */
+  readonly sender?: AppOptions;
   /** Of the queue, which is durable. */
   readonly flags?: QueueFlags;
   /** Further classes with handlers. */
@@ -82,13 +84,13 @@ export class Traffic {
   }
 
   async open(): Promise<void> {
-    const { options, call = {}, sending = { window: 20, pauseMs: 5 } } = this.#options;
+    const { options, sender = {}, call = {}, sending = { window: 20, pauseMs: 5 } } = this.#options;
     this.#receiver = await this.#startReceiver();
-    const root = PostageModule.forRoot({ ...options, observer: this.senderEvents.observe });
+    const root = PostageModule.forRoot({ ...options, ...sender, observer: this.senderEvents.observe });
     @Module({ imports: [PostageModule.forFeature([Numbers]), root] })
     class SenderModule {}
     this.#sender = await NestFactory.createApplicationContext(SenderModule, { logger: false });
-    const producer = this.#sender.get(Numbers).with({ key: this.queue, ...call });
+    const producer = this.to(this.queue, call);
     this.#numbers = new NumberedSender((number) => producer.command('number', number), sending);
     await this.handlesMore();
   }
@@ -126,6 +128,11 @@ export class Traffic {
   get numbers(): NumberedSender {
     if (!this.#numbers) throw new Error('no number has been sent');
     return this.#numbers;
+  }
+
+  /** A producer of the sender whose messages and calls go to this queue. */
+  to(queue: string, call: CallOptions = {}): GenericProducer {
+    return this.sender.get(Numbers).with({ key: queue, ...call });
   }
 
   /** Resolves once a number has been handled that had not been sent when this was called. */

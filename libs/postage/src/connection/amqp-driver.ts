@@ -187,8 +187,11 @@ class AmqpLink implements Link {
   }
 }
 
-/** amqplib has no public way to drop a connection whose peer does not answer. */
+/**
+ * amqplib has no public way to drop a connection whose peer does not answer. It stops its heartbeats only when it hears of an
+ * error: without one they would keep the process alive until they fail themselves.
+ */
 const destroySocket = (model: ChannelModel): void => {
-  const { stream } = model.connection as unknown as { stream?: { destroy?: () => void } };
-  stream?.destroy?.();
+  const { stream } = model.connection as unknown as { stream?: { destroy?: (error: Error) => void } };
+  stream?.destroy?.(new Error('the broker did not answer the close of the connection'));
 };

@@ -7,7 +7,7 @@ import { useUnhandledRejections } from '../support/unhandled.js';
 import { hasOneConsumer } from './support/broker-view.js';
 import { faultNode } from './support/fault-node.js';
 import { report } from './support/measure.js';
-import { Traffic, type TrafficOptions } from './support/traffic.js';
+import { RECONNECT, Traffic, type TrafficOptions } from './support/traffic.js';
 
 const TEST = 'test/faults/consumer-ended.spec.ts';
 const ACK_TIMEOUT_MS = 1_000;
@@ -28,7 +28,11 @@ afterEach(() => {
 });
 
 const start = (more: Partial<TrafficOptions> = {}): Promise<Traffic> =>
-  Traffic.start({ options: { connection: { url: vhost.url } }, call: { mandatory: true }, ...more });
+  Traffic.start({
+    options: { connection: { url: vhost.url }, reconnect: RECONNECT },
+    call: { mandatory: true },
+    ...more,
+  });
 
 /** Resolves when the consumer of its queue has been lost once more. */
 const consumerLost = (traffic: Traffic): (() => Promise<unknown>) => {

@@ -45,7 +45,7 @@ export interface TrafficOptions {
   readonly onNote?: (parameters: unknown) => void;
 }
 
-/** For outages of some seconds: by default the waits would become as long as those. */
+/** For faults one after the other, and outages of some seconds: by default the waits would become as long as those. */
 export const RECONNECT = { initialDelayMs: 50, maxDelayMs: 500 } as const;
 const LIMIT_MS = 60_000;
 

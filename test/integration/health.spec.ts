@@ -90,8 +90,9 @@ describe('the health indicator', () => {
   const world = useWorld();
 
   it('answers 503 until everything is consumed, 200 then, and 503 while a queue is not', async () => {
-    const queue = uniqueName('health');
-    const { app, get } = await serve({ url: world.url }, [processorOf(new Work(), { eqk: byName(queue) })]);
+    const [queue, exchange] = [uniqueName('health'), world.exchange()];
+    const worker = processorOf(new Work(), { eqk: [[exchange, [[queue, 'key']]]] });
+    const { app, get } = await serve({ url: world.url }, [worker]);
     expect(await get('ready')).toMatchObject({
       code: 503,
       body: {
@@ -106,14 +107,15 @@ describe('the health indicator', () => {
     expect(await get('ready')).toMatchObject({ code: 200, body: { status: 'ok', info: { postage: up } } });
     expect(await get('alive')).toMatchObject({ code: 200, body: { info: { rabbitmq: { status: 'up' } } } });
 
+    // It can not be bound again.
+    await world.peer.channel.deleteExchange(exchange.name);
     await world.peer.channel.deleteQueue(queue);
-    await eventually(() => world.peer.channel.assertQueue(queue, { maxLength: 5 }));
     const down = { status: 'down', phase: 'running', consuming: 'ready', missing: [queue] };
     await eventually(async () =>
       expect(await get('ready')).toMatchObject({ code: 503, body: { error: { postage: down } } }),
     );
     expect((await get('alive')).code).toBe(200);
-    await world.peer.channel.deleteQueue(queue);
+    await world.peer.channel.assertExchange(exchange.name, exchange.type);
     await eventually(async () => expect((await get('ready')).code).toBe(200));
   });
 

@@ -1,11 +1,13 @@
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import {
+  defineExchange,
   InjectPostageState,
   PostageConnection,
   PostageModule,
   PostageServer,
   PostageState,
+  type Eqk,
   type PostageSnapshot,
 } from 'nestjs-postage';
 import { MemoryBroker } from 'nestjs-postage/testing';
@@ -34,16 +36,20 @@ const storyOf = (snapshots: readonly PostageSnapshot[]): string[] => {
   return told.filter((line, index) => line !== told[index - 1]);
 };
 
+/** What is left without that which every message changes. */
+const changing = ({ rpc: _rpc, publishing: _publishing, consumers, ...rest }: PostageSnapshot): string =>
+  JSON.stringify([rest, consumers.map((each) => ({ ...each, inFlight: 0, unhandled: 0 }))]);
+
 describe.each(TEST_BROKERS)('the state of an application on $broker', ({ open }) => {
   const world = usePauseWorld(open);
 
   /** An application with one queue, whose changes are written down from before its start. */
-  const start = async () => {
+  const start = async (eqkOf: (queue: string) => Eqk = byName) => {
     const [queue, work] = [uniqueName('state'), new Work()];
     work.isQuick = true;
     const seen: PostageSnapshot[] = [];
     const end = { isComplete: false };
-    const worker = processorOf(work, { eqk: byName(queue), prefetch: 7 });
+    const worker = processorOf(work, { eqk: eqkOf(queue), prefetch: 7 });
     const started = await world.start([worker], { fingerprint: { name: 'state' } }, (app) => {
       const { changes } = app.get(PostageState);
       changes.subscribe({ next: (snapshot) => seen.push(snapshot), complete: () => (end.isComplete = true) });
@@ -79,6 +85,8 @@ describe.each(TEST_BROKERS)('the state of an application on $broker', ({ open })
       'closed, closed, not attached, not ready',
     ]);
     expect(end.isComplete).toBe(true);
+    const told = seen.map(changing);
+    expect(told.filter((text, index) => text === told[index - 1])).toEqual([]);
   });
 
   it('is plain data: frozen, and the same after JSON', async () => {
@@ -129,10 +137,11 @@ describe.each(TEST_BROKERS)('the state of an application on $broker', ({ open })
   });
 
   it('is not ready while a consumer can not be put back, and is again when it can', async () => {
-    const { queue, state, events, seen } = await start();
+    const exchange = defineExchange({ name: uniqueName('x') });
+    const { queue, state, events, seen } = await start((name) => [[exchange, [[name, 'key']]]]);
+    // It can not be bound again.
+    await world.peer.deleteExchange(exchange.name);
     await world.peer.deleteQueue(queue);
-    // Somebody else makes one of that name, with other flags.
-    await eventually(() => world.peer.declare(queue));
     await eventually(() => expect(events.of('internal.failure').items.length).toBeGreaterThan(0));
     expect(state.snapshot).toMatchObject({
       phase: 'running',
@@ -140,7 +149,7 @@ describe.each(TEST_BROKERS)('the state of an application on $broker', ({ open })
       connections: { consuming: { kind: 'ready' } },
       consumers: [{ queue, attached: false, paused: false }],
     });
-    await world.peer.deleteQueue(queue);
+    await world.peer.declareExchange(exchange);
     await eventually(() => expect(state.snapshot.ready).toBe(true));
     expect(storyOf(seen).slice(-2)).toEqual([
       'running, ready, not attached, not ready',

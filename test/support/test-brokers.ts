@@ -1,4 +1,12 @@
-import type { ChannelPort, Delivery, Driver, Link, MessageProperties, PostageOptions } from 'nestjs-postage';
+import type {
+  ChannelPort,
+  Delivery,
+  Driver,
+  Exchange,
+  Link,
+  MessageProperties,
+  PostageOptions,
+} from 'nestjs-postage';
 import { MemoryBroker } from 'nestjs-postage/testing';
 import { connect, type ConsumeMessage, type Options } from 'amqplib';
 import { createVhost, management } from './rabbit.js';
@@ -18,6 +26,8 @@ export interface Peer {
   /** How many consumers a queue has that exists. */
   consumersOf(queue: string): Promise<number>;
   deleteQueue(queue: string): Promise<void>;
+  declareExchange(exchange: Exchange): Promise<void>;
+  deleteExchange(name: string): Promise<void>;
   send(queue: string, content: Buffer, properties?: MessageProperties): void;
   publish(exchange: string, key: string, content: Buffer, properties?: MessageProperties): void;
   close(): Promise<void>;
@@ -77,6 +87,8 @@ const rabbitPeer = async (url: string): Promise<Peer> => {
     waitingIn: async (queue) => (await channel.checkQueue(queue)).messageCount,
     consumersOf: async (queue) => (await channel.checkQueue(queue)).consumerCount,
     deleteQueue: async (queue) => void (await channel.deleteQueue(queue)),
+    declareExchange: async ({ name, type }) => void (await channel.assertExchange(name, type)),
+    deleteExchange: async (name) => void (await channel.deleteExchange(name)),
     send: (queue, content, properties) => publish('', queue, content, properties),
     publish,
     close: () => model.close().catch(() => undefined),
@@ -128,6 +140,8 @@ const memoryPeer = async (broker: MemoryBroker): Promise<Peer> => {
     waitingIn: async (queue) => (await channel.checkQueue(queue)).messageCount,
     consumersOf: async (queue) => (await channel.checkQueue(queue)).consumerCount,
     deleteQueue: (queue) => channel.deleteQueue(queue),
+    declareExchange: (exchange) => channel.assertExchange(exchange),
+    deleteExchange: (name) => channel.deleteExchange(name),
     send: (queue, content, properties) => publish('', queue, content, properties),
     publish,
     close: () => link.close(),

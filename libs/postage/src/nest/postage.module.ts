@@ -6,7 +6,7 @@ import {
   type Provider,
   type Type,
 } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
+import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import type { GenericProducer } from '../producer/generic-producer.js';
 import { bindProducer } from '../producer/generic-producer.js';
 import { Sender } from '../producer/sender.js';
@@ -17,7 +17,14 @@ import type { PostageOptions } from './postage.options.js';
 import type { PostageServer } from './postage.server.js';
 import { producerOptionsOf } from './producer.decorators.js';
 import { SealedOptions } from './sealed-options.js';
-import { messagingToken, optionsToken, producerToken, serverToken, type ProducerClass } from './tokens.js';
+import {
+  drainToken,
+  messagingToken,
+  optionsToken,
+  producerToken,
+  serverToken,
+  type ProducerClass,
+} from './tokens.js';
 
 /** Options of `PostageModule.forRoot`. */
 export interface PostageModuleOptions extends PostageOptions {
@@ -97,9 +104,12 @@ const root = (
   imports: [PostageCoreModule.create(name, options, imports)],
   providers: [
     {
-      provide: `postage drain${name === undefined ? '' : ` (${name})`}`,
-      useFactory: (messaging: Messaging) => new PostageDrain(messaging),
-      inject: [messagingToken(name)],
+      provide: drainToken(name),
+      useFactory: (messaging: Messaging, modules: ModulesContainer) => {
+        PostageDrain.goFirst(modules, drainToken(name));
+        return new PostageDrain(messaging, modules);
+      },
+      inject: [messagingToken(name), ModulesContainer],
     },
   ],
 });

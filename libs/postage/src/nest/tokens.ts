@@ -21,6 +21,7 @@ export const optionsToken = (name?: string): string => named('options', name);
 export const messagingToken = (name?: string): string =>
   name === undefined ? 'PostageModule.forRoot()' : `PostageModule.forRoot({ name: "${name}" })`;
 export const serverToken = (name?: string): string => named('server', name);
+export const drainToken = (name?: string): string => named('drain', name);
 
 /** The unnamed connection's services are injected by their class, those of a named one by these tokens. */
 export const connectionToken = (name?: string): InjectionToken =>

@@ -16,6 +16,8 @@ export interface Peer {
   /** How many messages wait in a queue that exists. */
   waitingIn(queue: string): Promise<number>;
   send(queue: string, content: Buffer, properties?: MessageProperties): void;
+  /** Sends to an exchange that exists. */
+  sendBy(exchange: string, key: string, content: Buffer, properties?: MessageProperties): void;
   close(): Promise<void>;
 }
 
@@ -71,6 +73,8 @@ const rabbitPeer = async (url: string): Promise<Peer> => {
     // amqplib declares its option fields without `undefined`, but treats undefined as absent.
     send: (queue, content, properties = {}) =>
       void channel.publish('', queue, content, properties as Options.Publish),
+    sendBy: (exchange, key, content, properties = {}) =>
+      void channel.publish(exchange, key, content, properties as Options.Publish),
     close: () => model.close().catch(() => undefined),
   };
 };
@@ -108,6 +112,8 @@ const openInMemory = (): Promise<TestBroker> => {
 const memoryPeer = async (broker: MemoryBroker): Promise<Peer> => {
   const link = await broker.connect({ connectionName: 'peer' });
   const channel: ChannelPort = await link.openChannel();
+  const publish = (message: Omit<Parameters<ChannelPort['publish']>[0], 'mandatory'>): void =>
+    void channel.publish({ ...message, mandatory: false }, () => undefined);
   return {
     serve: async (name, onMessage) => {
       const { queue } = await channel.assertQueue({ name, ...QUEUE, declare: 'assert' });
@@ -117,10 +123,9 @@ const memoryPeer = async (broker: MemoryBroker): Promise<Peer> => {
     declare: async (name) => void (await channel.assertQueue({ name, ...QUEUE, declare: 'assert' })),
     waitingIn: async (queue) => (await channel.checkQueue(queue)).messageCount,
     send: (routingKey, content, properties = {}) =>
-      void channel.publish(
-        { exchange: '', routingKey, content, properties, mandatory: false },
-        () => undefined,
-      ),
+      publish({ exchange: '', routingKey, content, properties }),
+    sendBy: (exchange, routingKey, content, properties = {}) =>
+      publish({ exchange, routingKey, content, properties }),
     close: () => link.close(),
   };
 };

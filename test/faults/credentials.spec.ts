@@ -1,6 +1,12 @@
-import type { ConnectionError, ConnectionOptions, ConnectionProvider } from 'nestjs-postage';
+import {
+  PostageConnection,
+  type ConnectionError,
+  type ConnectionOptions,
+  type ConnectionProvider,
+} from 'nestjs-postage';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { givenBroker, managementOf, createVhost, uniqueName, type Vhost } from '../support/rabbit.js';
+import { TcpProxy } from '../support/tcp-proxy.js';
 import { useUnhandledRejections } from '../support/unhandled.js';
 import { Connecting, connects, firstFailure } from './support/attempt.js';
 import { closeConnectionsOf, createUser, deleteUser, type NodeUser } from './support/fault-node.js';
@@ -202,5 +208,42 @@ describe('a function that gives the credentials', () => {
     const begin = performance.now();
     await application[Symbol.asyncDispose]();
     expect(performance.now() - begin).toBeLessThan(1_500);
+  });
+});
+
+describe('updateSecret', () => {
+  it('gives the broker a new secret on both connections, which stay open', async () => {
+    let sent = '';
+    await using proxy = await TcpProxy.to(user.url, {
+      async *requests(chunks) {
+        for await (const chunk of chunks) {
+          sent += chunk.toString('latin1');
+          yield chunk;
+        }
+      },
+    });
+    const numbers = await Traffic.start({ options: { connection: { url: proxy.url } } });
+    const apps = [numbers.receiver, numbers.sender];
+    await Promise.all(apps.map((app) => app.get(PostageConnection).updateSecret('the next token')));
+
+    await numbers.handlesMore();
+    // One consumes, one publishes: each has told it by the connection that it has.
+    expect(sent.match(/the next token/g)).toHaveLength(2);
+    expect([...numbers.receiverEvents.of('connection.lost').items]).toEqual([]);
+    expect((await numbers.totals()).lost).toBe(0);
+  });
+
+  it('does nothing where nothing is open, and fails where the connection ends meanwhile', async () => {
+    await using proxy = await TcpProxy.to(user.url);
+    await using application = new Connecting({ url: proxy.url });
+    const connection = await application.client.connect();
+    proxy.freeze();
+    const failed = connection.updateSecret('the next token').catch((error: unknown) => error);
+    proxy.cut();
+    expect(await failed).toMatchObject({ code: 'CONNECTION_LOST' });
+    proxy.thaw();
+    await connection.close();
+    await connection.updateSecret('another');
+    expect(unhandled).toEqual([]);
   });
 });

@@ -136,6 +136,7 @@ describe('headers that AMQP can not carry', () => {
     ['with a function', { call: () => 1 }, 'function'],
     ['with a key of 300 bytes', { ['k'.repeat(300)]: 1 }, '300'],
     ['with NaN', { nan: Number.NaN }, 'NaN'],
+    ['with Infinity in a list', { list: [1, Infinity] }, 'Infinity'],
   ] as const)('%s fail alone, and the hundred messages beside it arrive', async ([, headers, part]) => {
     const queue = uniqueName('limits');
     const { controller, handled } = echoOn(byName(queue));

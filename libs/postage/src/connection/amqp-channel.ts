@@ -3,7 +3,7 @@ import { BrokerError } from '../errors.js';
 import type { Binding, Exchange, Queue } from '../topology/types.js';
 import { toBrokerError } from './amqp-errors.js';
 import { readProperties } from './incoming-headers.js';
-import { checkFits, unwritable } from './outgoing-headers.js';
+import { checkFinite, checkFits, unwritable } from './outgoing-headers.js';
 import type {
   ChannelPort,
   ConfirmListener,
@@ -110,6 +110,7 @@ export class AmqpChannel implements ChannelPort {
     const { exchange, routingKey, content, properties, mandatory } = message;
     // amqplib declares its option fields without `undefined`, but treats undefined as absent.
     const options = { ...properties, mandatory } as Options.Publish;
+    checkFinite(message);
     checkFits(message, this.#maxFrameBytes);
     try {
       return this.#channel.publish(exchange, routingKey, content, options, (error: Error | null) => {

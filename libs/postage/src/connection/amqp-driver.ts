@@ -3,6 +3,7 @@ import { ConnectionError } from '../errors.js';
 import { AmqpChannel } from './amqp-channel.js';
 import { isVhostRefusal, toBrokerError, toConnectionError } from './amqp-errors.js';
 import { ConnectionSource, type ConnectionProvider } from './connection-source.js';
+import { deferred } from './deferred.js';
 import type { Endpoint, ResolvedConnection } from './endpoint.js';
 import { keepUnreadable } from './incoming-headers.js';
 import type { ConnectionOptions } from './options.js';
@@ -12,6 +13,7 @@ import { settleWithin } from './settle-within.js';
 import { withinLimit } from './time-limit.js';
 
 const CLOSE_LIMIT_MS = 2_000;
+const SECRET_LIMIT_MS = 10_000;
 
 export interface AmqpDriverSettings {
   /** Hears of deprecated environment variables. */
@@ -160,6 +162,23 @@ class AmqpLink implements Link {
   onBlocked(listener: (reason: string | undefined) => void): void {
     this.#model.on('blocked', (reason: string) => listener(reason));
     this.#model.on('unblocked', () => listener(undefined));
+  }
+
+  /** @see https://www.rabbitmq.com/docs/connections#credential-update */
+  async updateSecret(secret: string): Promise<void> {
+    const text = `it has not taken the new secret within ${SECRET_LIMIT_MS} ms`;
+    const lost = deferred<never>();
+    const onClose = (): void => lost.reject(this.#reason());
+    this.#model.once('close', onClose);
+    try {
+      // Its promise stays pending where the connection ends first, as it does when the broker refuses.
+      const update = (): Promise<void> => this.#model.updateSecret(Buffer.from(secret), 'it has changed');
+      await withinLimit({ limitMs: SECRET_LIMIT_MS, text }, () => Promise.race([update(), lost.promise]));
+    } catch (error) {
+      throw error instanceof ConnectionError ? error : toConnectionError(error, this.address);
+    } finally {
+      this.#model.off('close', onClose);
+    }
   }
 
   close(): Promise<void> {

@@ -93,6 +93,17 @@ export class PostageConnection {
     await this.publishing.ready();
   }
 
+  /**
+   * Gives the broker another password or token for the connections that are open, which go on as they are: for tokens that
+   * expire (OAuth 2). What is opened later asks its provider; options that are fixed do not change with this.
+   * @throws {ConnectionError} the broker refused it, which ends the connection, or did not answer
+   */
+  async updateSecret(secret: string): Promise<void> {
+    const { link: publishing } = this.publishing;
+    const { link: consuming } = this.consuming;
+    await Promise.all([publishing?.updateSecret?.(secret), consuming?.updateSecret?.(secret)]);
+  }
+
   /** Waits for outstanding confirms, then closes both connections. Idempotent; never rejects. */
   close(): Promise<void> {
     this.#closed ??= this.#close();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { InvalidOptionError } from '../errors.js';
-import { checkFits, unwritable } from './outgoing-headers.js';
+import { checkFinite, checkFits, unwritable } from './outgoing-headers.js';
 import type { MessageProperties } from './port.js';
 
 const fits = (properties: MessageProperties, maxFrameBytes: number | undefined): boolean => {
@@ -29,6 +29,36 @@ describe('checkFits', () => {
   it('lets through what fits', () => {
     expect(fits({ messageId: 'm', headers: { text: 'x'.repeat(3_900) } }, 4_096)).toBe(true);
     expect(fits({}, 4_096)).toBe(true);
+  });
+});
+
+describe('checkFinite', () => {
+  const check = (headers: MessageProperties['headers']): void =>
+    checkFinite({
+      exchange: '',
+      routingKey: '',
+      content: Buffer.alloc(0),
+      mandatory: false,
+      properties: { headers },
+    });
+
+  it.each([
+    ['Infinity', { x: Infinity }],
+    ['-Infinity', { x: -Infinity }],
+    ['NaN in a list in a table', { x: { y: [1, Number.NaN] } }],
+    ['one with a type', { x: { '!': 'double', value: Infinity } }],
+  ])('refuses %s, of which RabbitMQ would end the whole connection', (_what, headers) => {
+    expect(() => check(headers)).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION', option: 'headers' }),
+    );
+  });
+
+  it('lets through all else, and ends where headers contain themselves', () => {
+    const endless: Record<string, unknown> = { x: 1e308 };
+    endless['self'] = endless;
+    expect(() => check(endless)).not.toThrow();
+    expect(() => check({ bytes: Buffer.alloc(10), none: null, text: 'x' })).not.toThrow();
+    expect(() => check(undefined)).not.toThrow();
   });
 });
 

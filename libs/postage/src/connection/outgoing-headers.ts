@@ -22,6 +22,28 @@ export const checkFits = ({ properties }: OutgoingMessage, maxFrameBytes: number
   );
 };
 
+/**
+ * RabbitMQ can not read numbers that are not finite: it crashes the channel, and ends the whole connection.
+ * @throws {InvalidOptionError}
+ */
+export const checkFinite = ({ properties: { headers } }: OutgoingMessage): void => {
+  if (headers === undefined) return;
+  let budget = MAX_VALUES;
+  const open: object[] = [headers];
+  for (let table = open.pop(); table !== undefined && budget > 0; table = open.pop()) {
+    for (const value of Object.values(table) as unknown[]) {
+      budget -= 1;
+      if (typeof value === 'number' && !Number.isFinite(value)) {
+        throw new InvalidOptionError('headers', `can not be sent: ${value} is no number of AMQP.`);
+      }
+      if (typeof value === 'object' && value !== null && !Buffer.isBuffer(value)) open.push(value);
+    }
+  }
+};
+
+/** More do not fit into the encoder. */
+const MAX_VALUES = ENCODER_BYTES;
+
 /** At most so many, as AMQP encodes them. A number takes up to nine. */
 const bytesOf = (properties: MessageProperties): number => {
   let sum = 0;

@@ -35,6 +35,8 @@ export interface Link {
   onClosed(listener: (error: Error | undefined) => void): void;
   /** Called when the broker starts (reason) or stops (undefined) blocking publishers. @see https://www.rabbitmq.com/docs/connection-blocked */
   onBlocked(listener: (reason: string | undefined) => void): void;
+  /** Gives the broker another password or token for this connection. Rejects with a `ConnectionError`. Where it is absent there are none. */
+  updateSecret?(secret: string): Promise<void>;
   /** Idempotent; never rejects; settles within its own time limit even when the peer is gone. */
   close(): Promise<void>;
 }

@@ -19,6 +19,7 @@ export const withinLimit = async <T>(
 ): Promise<T> => {
   const stop = new AbortController();
   const end = deferred<never>();
+  end.promise.catch(() => undefined);
   const give = (reason: unknown): void => {
     end.reject(reason);
     stop.abort(reason);

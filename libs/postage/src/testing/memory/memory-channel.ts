@@ -1,4 +1,4 @@
-import { unwritable } from '../../connection/outgoing-headers.js';
+import { checkFinite, unwritable } from '../../connection/outgoing-headers.js';
 import type {
   ChannelPort,
   ConfirmListener,
@@ -215,6 +215,7 @@ export class MemoryChannel implements ChannelPort {
 const closed = (): BrokerError => new BrokerError(undefined, 'the channel is closed');
 
 const accept = (outgoing: OutgoingMessage): BrokerMessage => {
+  checkFinite(outgoing);
   try {
     return acceptMessage(outgoing);
   } catch (error) {

@@ -1,30 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { LoggerService } from '@nestjs/common';
 import { MessageHandler, Parameters, Processor, type PostageModuleOptions } from 'nestjs-postage';
 import { describe, expect, it } from 'vitest';
 import { Inbox } from '../support/eventually.js';
-import { headersOf, QUICK, retryQueue, watch } from './retry-world.js';
+import { headersOf, Lines, QUICK, retryQueue, watch } from './retry-world.js';
 import { command, exception, resultOf, rpc, useWorld } from './world.js';
 
 const world = useWorld();
-
-/** Every line that would be written, by level and context. */
-class Lines implements LoggerService {
-  readonly all: string[] = [];
-  readonly #add =
-    (level: string) =>
-    (text: unknown, ...more: readonly unknown[]): void =>
-      void this.all.push(`${level} [${String(more.at(-1))}] ${String(text)}`);
-  readonly log = this.#add('log');
-  readonly error = this.#add('error');
-  readonly warn = this.#add('warn');
-  readonly debug = this.#add('debug');
-  readonly verbose = this.#add('verbose');
-
-  about(text: string): readonly string[] {
-    return this.all.filter((line) => line.includes(text));
-  }
-}
 
 const good = command('good', 'after');
 const POISON = {

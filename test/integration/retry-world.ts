@@ -1,3 +1,4 @@
+import type { LoggerService } from '@nestjs/common';
 import type { ConsumeMessage } from 'amqplib';
 import {
   defineExchange,
@@ -61,3 +62,21 @@ export const untilEmpty = async (world: World, queues: readonly string[]): Promi
     });
   }
 };
+
+/** Every line that would be written, by level and context. */
+export class Lines implements LoggerService {
+  readonly all: string[] = [];
+  readonly #add =
+    (level: string) =>
+    (text: unknown, ...more: readonly unknown[]): void =>
+      void this.all.push(`${level} [${String(more.at(-1))}] ${String(text)}`);
+  readonly log = this.#add('log');
+  readonly error = this.#add('error');
+  readonly warn = this.#add('warn');
+  readonly debug = this.#add('debug');
+  readonly verbose = this.#add('verbose');
+
+  about(text: string): readonly string[] {
+    return this.all.filter((line) => line.includes(text));
+  }
+}

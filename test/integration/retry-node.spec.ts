@@ -61,7 +61,7 @@ const start = async (queue: string, backoffMs: readonly number[], flags: QueueFl
   const state = { isBroken: true };
   @Processor({
     eqk: [[DEFAULT_EXCHANGE, [[{ name: queue, flags }, queue]]]],
-    retry: { attempts: 9, backoffMs, jitter: 0 },
+    retry: { attempts: 10_000, backoffMs, jitter: 0 },
   })
   class Moody {
     @MessageHandler('command', 'store')

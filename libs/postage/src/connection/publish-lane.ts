@@ -1,16 +1,9 @@
 import { BrokerError, ConnectionError, type PublishErrorCode } from '../errors.js';
-import { CALL_HEADERS } from './call-headers.js';
 import type { Declarations } from './declarations.js';
-import type {
-  ChannelPort,
-  ConfirmListener,
-  Link,
-  MessageProperties,
-  PublishFailure,
-  ReturnedMessage,
-} from './port.js';
+import type { ChannelPort, ConfirmListener, Link, PublishFailure, ReturnedMessage } from './port.js';
 import { Publication, type PublicationOwner, type PublishRequest } from './publication.js';
 import type { PublishBuffer } from './publish-buffer.js';
+import { Returnable } from './returnable.js';
 import type { Supervisor } from './supervisor.js';
 import { WaitingLine } from './waiting-line.js';
 
@@ -46,8 +39,9 @@ export class PublishLane implements PublicationOwner {
   readonly #around: LaneSurroundings;
   /** Waiting for a connection, a declaration or room in the socket buffer. */
   readonly #line = new WaitingLine<Publication>();
-  /** Sent and unconfirmed, settled or not: to find what a returned message belongs to. */
-  readonly #unconfirmed = new Map<string, Publication>();
+  /** Sent and unconfirmed, settled or not. */
+  readonly #unconfirmed = new Set<Publication>();
+  readonly #returnable = new Returnable();
   #track: Track | undefined;
   #isPumping = false;
   /** Something has changed since the line was last looked at. */
@@ -70,7 +64,7 @@ export class PublishLane implements PublicationOwner {
   /** Sent and not settled. */
   get unsettled(): number {
     let sent = 0;
-    for (const { settled } of this.#unconfirmed.values()) if (!settled) sent += 1;
+    for (const { settled } of this.#unconfirmed) if (!settled) sent += 1;
     return sent;
   }
 
@@ -101,8 +95,9 @@ export class PublishLane implements PublicationOwner {
   /** The link is gone, and with it what was sent. Those that wait go on waiting for the next one. */
   lost(error: Error): void {
     this.#track = undefined;
-    for (const publication of this.#unconfirmed.values()) publication.fail('OUTCOME_UNKNOWN', error);
+    for (const publication of this.#unconfirmed) publication.fail('OUTCOME_UNKNOWN', error);
     this.#unconfirmed.clear();
+    this.#returnable.clear();
   }
 
   failWaiting(fail: (publication: Publication) => void): void {
@@ -112,7 +107,7 @@ export class PublishLane implements PublicationOwner {
   /** Those that somebody still waits for. */
   *wanted(): Generator<Promise<void>> {
     for (const { request, promise } of this.#line) if (isWanted(request)) yield promise;
-    for (const { request, promise } of this.#unconfirmed.values()) if (isWanted(request)) yield promise;
+    for (const { request, promise } of this.#unconfirmed) if (isWanted(request)) yield promise;
   }
 
   onSettled(publication: Publication): void {
@@ -146,14 +141,14 @@ export class PublishLane implements PublicationOwner {
     const track = this.#track;
     if (track === undefined) return;
     const { message, watcher } = publication.request;
-    const id = idOf(message.properties);
     publication.sent = true;
     watcher?.onSent();
     // Before publishing: a return may arrive before anything else does.
-    if (id !== undefined) this.#unconfirmed.set(id, publication);
+    this.#unconfirmed.add(publication);
+    if (message.mandatory) this.#returnable.add(publication);
     track.unconfirmed += 1;
     const onConfirm: ConfirmListener = (failure) => {
-      if (id !== undefined && this.#unconfirmed.get(id) === publication) this.#unconfirmed.delete(id);
+      this.#forget(publication);
       if (failure === undefined) publication.succeed();
       else fail(publication, failure);
       track.unconfirmed -= 1;
@@ -163,10 +158,15 @@ export class PublishLane implements PublicationOwner {
       if (!track.channel.publish(message, onConfirm)) track.isFull = true;
     } catch (error) {
       // The driver could not write it, for example because a header is of no AMQP type: the caller must hear that.
-      if (id !== undefined) this.#unconfirmed.delete(id);
+      this.#forget(publication);
       track.unconfirmed -= 1;
       publication.failWith(error);
     }
+  }
+
+  #forget(publication: Publication): void {
+    this.#unconfirmed.delete(publication);
+    if (publication.request.message.mandatory) this.#returnable.delete(publication);
   }
 
   /** Empties the line from its front, until it is empty or has to wait for an event. */
@@ -237,9 +237,8 @@ export class PublishLane implements PublicationOwner {
     this.wake();
   }
 
-  #onReturn({ properties }: ReturnedMessage): void {
-    const id = idOf(properties);
-    const publication = id === undefined ? undefined : this.#unconfirmed.get(id);
+  #onReturn(message: ReturnedMessage): void {
+    const publication = this.#returnable.take(message);
     publication?.fail('UNROUTABLE');
     publication?.request.watcher?.onReturned();
   }
@@ -258,12 +257,6 @@ const isWanted = ({ watcher }: PublishRequest): boolean => watcher?.isWanted() !
 
 const lostMeanwhile = (): ConnectionError =>
   new ConnectionError('CONNECTION_LOST', 'the connection was lost while a channel was opened');
-
-/** All attempts of an rpc have the same message id. */
-const idOf = ({ messageId, headers }: MessageProperties): string | undefined => {
-  const attempt = headers?.[CALL_HEADERS.attempt];
-  return messageId !== undefined && typeof attempt === 'number' ? `${messageId} ${attempt}` : messageId;
-};
 
 export const isLoss = (error: unknown): boolean =>
   error instanceof BrokerError || (error instanceof ConnectionError && !error.permanent);

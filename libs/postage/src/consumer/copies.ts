@@ -5,7 +5,6 @@ import { InvalidOptionError, PostageError, PublishError } from '../errors.js';
 import { EMPTY_TOPOLOGY } from '../topology/binding.js';
 import type { Queue } from '../topology/types.js';
 import { bareCopy } from './retry-copy.js';
-import { Turns } from './turns.js';
 
 /** A copy of a message, and the queue that it is for. */
 export interface Copy {
@@ -29,8 +28,6 @@ const MAX_LEASES = 1_000;
 export class Copies {
   readonly #options: CopiesOptions;
   readonly #leases = new Map<string, number>();
-  /** A returned message is known by its id: of two with the same one on their way nobody could tell which came back. */
-  readonly #turns = new Turns();
 
   constructor(options: CopiesOptions) {
     this.#options = options;
@@ -44,10 +41,6 @@ export class Copies {
    */
   async send(copy: Copy): Promise<void> {
     const messageId = copy.message.properties.messageId || randomUUID();
-    await this.#turns.take(messageId, () => this.#sendInTurn(copy, messageId));
-  }
-
-  async #sendInTurn(copy: Copy, messageId: string): Promise<void> {
     const { queue, leaseMs, message } = copy;
     if (leaseMs !== undefined && this.#options.now() - this.#declaredAtMs(queue) >= leaseMs)
       await this.#declare(queue);

@@ -36,6 +36,8 @@ const traffic = (connection: object = {}, more: Partial<TrafficOptions> = {}): P
 describe('consuming and publishing resume by themselves', () => {
   it('after resets in the middle of the traffic', async () => {
     const numbers = await traffic();
+    // There is always something on the line, which then is gone.
+    proxy.delayMs = 2;
     const measured: number[] = [];
     for (let round = 0; round < 20; round += 1) {
       const { resumeMs } = await numbers.resumedAfter(() => proxy.cut());
@@ -96,7 +98,9 @@ describe('consuming and publishing resume by themselves', () => {
   });
 
   it('of an exclusive queue, which the broker gives to nobody else as long as it takes the earlier connection for alive', async () => {
-    const numbers = await traffic(HEARTBEAT, { flags: { exclusive: true }, call: { mandatory: true } });
+    // With the waits of the default, which would be 30 s for a refusal that waiting does not cure.
+    const options = { connection: { url: proxy.url, ...HEARTBEAT } };
+    const numbers = await traffic({}, { options, flags: { exclusive: true }, call: { mandatory: true } });
 
     const { resumeMs } = await numbers.resumedAfter(() => proxy.strand());
 

@@ -14,6 +14,7 @@ import {
   GenericProducer,
   MessageHandler,
   Parameters,
+  PostageConnection,
   PostageModule,
   Processor,
   Producer,
@@ -35,6 +36,8 @@ export interface ShutdownConfig {
   readonly drainTimeoutMs: number;
   /** Among the imports of the root module. @default last */
   readonly place?: 'first' | 'last';
+  /** It has a connection before it sends. @default false */
+  readonly isConnected?: boolean;
 }
 
 const say = (event: string, facts: object = {}): void =>
@@ -42,7 +45,7 @@ const say = (event: string, facts: object = {}): void =>
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const config = JSON.parse(process.argv[2] ?? '{}') as ShutdownConfig;
-const { kind, queue, results, workMs, drainTimeoutMs, place = 'last' } = config;
+const { kind, queue, results, workMs, drainTimeoutMs, place = 'last', isConnected = false } = config;
 
 /** Something that handlers need until they are done, such as a pool of connections. */
 class Resource implements OnModuleDestroy {
@@ -147,6 +150,7 @@ const start = async (): Promise<INestApplicationContext> => {
     const app = await NestFactory.create(AppModule);
     app.enableShutdownHooks([...SIGNALS], { useProcessExit: true });
     app.connectMicroservice(PostageModule.microservice(), { inheritAppConfig: true });
+    say('listening');
     await app.startAllMicroservices();
     await app.listen(0, '127.0.0.1');
     return app;
@@ -171,13 +175,20 @@ process.on('SIGUSR2', () => {
 });
 if (kind === 'context') {
   const producer = app.get(Results) as ProducerOf<Results>;
-  process.on('SIGHUP', () => {
+  const send = (): void => {
     for (let id = 1; id <= 1_000; id += 1) void producer.messageDone(id).catch(() => say('lost', { id }));
+  };
+  // Sends, and ends at the same moment.
+  process.on('SIGHUP', () => {
+    send();
     process.kill(process.pid, 'SIGTERM');
   });
   process.on('SIGINT', () => {
-    for (let id = 1; id <= 1_000; id += 1) void producer.messageDone(id).catch(() => say('lost', { id }));
+    clearInterval(alive);
+    send();
     void app.close();
   });
+  const alive = setInterval(() => undefined, 1_000);
+  if (isConnected) await app.get(PostageConnection).connectPublisher();
 }
 say('started');

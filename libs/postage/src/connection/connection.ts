@@ -1,13 +1,17 @@
 import { silent, type Observer } from '../observability/observer.js';
 import { resolveBackoff, type BackoffOptions } from './backoff.js';
 import { Declarations } from './declarations.js';
+import { deferred } from './deferred.js';
 import type { Driver } from './port.js';
 import type { PublishRequest } from './publication.js';
 import { resolvePublishing, type PublishingOptions } from './publish-policy.js';
 import { Publisher } from './publisher.js';
+import { settleWithin } from './settle-within.js';
 import type { Startup } from './startup.js';
 import type { ConnectionState } from './state.js';
 import { Supervisor } from './supervisor.js';
+
+const DEFAULT_FLUSH_LIMIT_MS = 60_000;
 
 export interface PostageConnectionOptions {
   readonly driver: Driver;
@@ -104,16 +108,33 @@ export class PostageConnection {
     await Promise.all([publishing?.updateSecret?.(secret), consuming?.updateSecret?.(secret)]);
   }
 
-  /** Waits for outstanding confirms, then closes both connections. Idempotent; never rejects. */
-  close(): Promise<void> {
-    this.#closed ??= this.#close();
+  /**
+   * Waits for outstanding confirms, then closes both connections. Idempotent; never rejects.
+   * @param flushLimitMs how long that wait may take; each publish has its own deadline, too
+   */
+  close(flushLimitMs = DEFAULT_FLUSH_LIMIT_MS): Promise<void> {
+    this.#closed ??= this.#close(flushLimitMs);
     return this.#closed;
   }
 
-  async #close(): Promise<void> {
+  async #close(flushLimitMs: number): Promise<void> {
     // Replies of handlers still go out while the consumers' connection is closing.
     await this.consuming.close();
-    if (this.publishing.state.kind === 'ready') await this.#publisher.flush();
+    await settleWithin(this.#flush(), flushLimitMs);
     await this.publishing.close();
   }
+
+  /** As long as there is something to send on, or it is just being opened: messages may have been the reason for that. */
+  async #flush(): Promise<void> {
+    const { publishing } = this;
+    if (!isUsable(publishing.state)) return;
+    const gone = deferred<void>();
+    const stop = publishing.onState((state) => {
+      if (!isUsable(state)) gone.resolve();
+    });
+    await Promise.race([this.#publisher.flush(), gone.promise]);
+    stop();
+  }
 }
+
+const isUsable = ({ kind }: ConnectionState): boolean => kind === 'ready' || kind === 'connecting';

@@ -52,6 +52,7 @@ export class Messaging implements MessagingRuntime {
   readonly application: ApplicationServices;
   readonly state: PostageState;
   readonly #phase = new PhaseTracker();
+  readonly #drainTimeoutMs: number;
   readonly #listeners = new Set<Observer>();
   readonly #startup: Startup;
   #started: Promise<void> | undefined;
@@ -60,6 +61,7 @@ export class Messaging implements MessagingRuntime {
   constructor(options: PostageOptions = {}) {
     checkKnown(options);
     this.retry = resolveRetry(options.retry ?? false, 'retry');
+    this.#drainTimeoutMs = positive('drainTimeoutMs', options.drainTimeoutMs ?? DEFAULTS.drainTimeoutMs);
     this.debug = options.debug ?? process.env['POSTAGE_DEBUG_MODE'] === 'true';
     const log = options.log === false ? silent : logTo(this.debug);
     const listeners: Observer = (event) => this.#listeners.forEach((listener) => guarded(listener)(event));
@@ -101,7 +103,7 @@ export class Messaging implements MessagingRuntime {
     return () => this.#listeners.delete(listener);
   }
 
-  #application({ application, compatibility = 'none', drainTimeoutMs }: PostageOptions): ApplicationServices {
+  #application({ application, compatibility = 'none' }: PostageOptions): ApplicationServices {
     const { connection, codec, rpc, errors, fingerprint, observer, debug, consumer } = this;
     const runtime = { connection, codec, rpc, errors, fingerprint, observer, debug, consumer };
     const end = {
@@ -109,7 +111,7 @@ export class Messaging implements MessagingRuntime {
       started: async () => this.#started?.then(() => setImmediate()),
       drain: () => this.drain(),
       close: () => this.close(),
-      drainTimeoutMs: drainTimeoutMs ?? DEFAULTS.drainTimeoutMs,
+      drainTimeoutMs: this.#drainTimeoutMs,
     };
     return new ApplicationServices({ ...runtime, ...end, compatibility }, application);
   }
@@ -123,7 +125,7 @@ export class Messaging implements MessagingRuntime {
       debug: this.debug,
       compatibility: options.compatibility ?? 'none',
       prefetch: checkPrefetch(options.prefetch ?? DEFAULTS.prefetch),
-      drainTimeoutMs: positive('drainTimeoutMs', options.drainTimeoutMs ?? DEFAULTS.drainTimeoutMs),
+      drainTimeoutMs: this.#drainTimeoutMs,
       toFailure,
       recentCalls: resolveRecentCalls(options.recentCalls),
       deadLetter: resolveDeadLetter(options.deadLetter, 'deadLetter'),
@@ -186,7 +188,7 @@ export class Messaging implements MessagingRuntime {
   /** Stops consuming, lets handlers finish, sends what is to be sent, closes. Idempotent; never rejects. */
   async close(): Promise<void> {
     await this.drain();
-    await this.connection.close();
+    await this.connection.close(this.#drainTimeoutMs);
     this.#phase.enter('closed');
     this.application.lifecycle.closed();
   }

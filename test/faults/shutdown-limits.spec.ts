@@ -2,6 +2,7 @@ import { onTestFinished, describe, expect, it } from 'vitest';
 import { useCompiled } from '../support/compiled.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { report } from './support/measure.js';
+import type { ShutdownConfig } from './support/shutdown-program.js';
 import { Ending, PREFETCH, PROGRAM, QUEUED } from './support/shutdown.js';
 
 const TEST = 'test/faults/shutdown-limits.spec.ts';
@@ -27,6 +28,18 @@ const proxyTo = async (url: string): Promise<TcpProxy> => {
   const proxy = await TcpProxy.to(url);
   onTestFinished(() => proxy.close());
   return proxy;
+};
+
+const startThroughProxy = async (config: Partial<ShutdownConfig>) => {
+  const proxies: TcpProxy[] = [];
+  const ending = await Ending.start({ kind: 'standalone', ...config }, async (url) => {
+    const opened = await proxyTo(url);
+    proxies.push(opened);
+    return opened.url;
+  });
+  const [proxy] = proxies;
+  if (!proxy) throw new Error('there is no proxy');
+  return { proxy, ending };
 };
 
 describe.each(['standalone', 'hybrid', 'component'] as const)('%s', (kind) => {
@@ -99,21 +112,40 @@ describe('SIGTERM', () => {
     },
   );
 
-  it('ends a program whose broker does not answer any more, within the limits, and nothing is lost', async () => {
-    const proxies: TcpProxy[] = [];
-    const drainTimeoutMs = 3_000;
-    const ending = await Ending.start({ kind: 'standalone', drainTimeoutMs, workMs: 1_000 }, async (url) => {
-      const proxy = await proxyTo(url);
-      proxies.push(proxy);
-      return proxy.url;
-    });
+  it.each([
+    ['before its handlers have answered', 0],
+    ['when it has answered before, and on while it answers', 1],
+  ] as const)(
+    'ends a program whose broker falls silent %s, within the limits, and nothing is lost',
+    async (when, rounds) => {
+      const drainTimeoutMs = 3_000;
+      const { proxy, ending } = await startThroughProxy({ drainTimeoutMs, workMs: 1_000 });
+      await ending.begun(PREFETCH * (rounds + 1));
+      proxy.freeze();
+      const { endedMs, ...end } = await terminate(ending, `SIGTERM while the broker is silent, ${when}`);
+      expect(end).toEqual(ORDERLY);
+      // For the cancellation, two channels or connections in turn, confirms, and a third.
+      expect(endedMs).toBeLessThan(2 * drainTimeoutMs + 6_000 + SLACK_MS);
+      await proxy.close();
+      const left = (await ending.left()).map(({ id }) => id);
+      const answered = await ending.repliesOf(PREFETCH * rounds);
+      expect(new Set([...left, ...answered]).size).toBe(QUEUED);
+      expect(left.length).toBeGreaterThanOrEqual(QUEUED - PREFETCH * rounds);
+    },
+  );
+
+  it('ends a program that has lost its connection, when its handlers are done and their answers have had a chance', async () => {
+    const drainTimeoutMs = 4_000;
+    const { proxy, ending } = await startThroughProxy({ workMs: 2_000, drainTimeoutMs });
     await ending.begun();
-    proxies[0]?.freeze();
-    const { endedMs, ...end } = await terminate(ending, 'SIGTERM while the broker is frozen');
+    proxy.refuse();
+    proxy.cut();
+    await ending.child.saying('connection.failed', 2);
+    const { endedMs, ...end } = await terminate(ending, 'SIGTERM while reconnecting');
     expect(end).toEqual(ORDERLY);
-    expect(endedMs).toBeLessThan(drainTimeoutMs + 2 * SLACK_MS);
-    proxies[0]?.cut();
-    await proxies[0]?.close();
+    expect(endedMs).toBeLessThan(drainTimeoutMs + SLACK_MS);
+    expect(ending.ids('worked')).toHaveLength(PREFETCH);
+    // Nobody could ack them.
     expect(await ending.left()).toHaveLength(QUEUED);
   });
 });

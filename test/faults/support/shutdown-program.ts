@@ -101,7 +101,7 @@ class Worker {
     for (const resource of [this.repository.resource, this.before, this.after, this.everywhere])
       resource.use(id);
     // Declared as a method of the class, made by its proxy.
-    void (this.done as ProducerOf<Results>).messageDone(id);
+    (this.done as ProducerOf<Results>).messageDone(id).catch(() => say('unsent', { id }));
     say('worked', { id });
     return id;
   }

@@ -40,6 +40,11 @@ const ANSWERER: Rights = { configure: NOTHING, write: '^amq\\.default$', read: '
 const PUBLISHER: Rights = { configure: NOTHING, write: '^work$', read: NOTHING };
 const CALLER: Rights = { configure: NOTHING, write: '^(work|amq\\.default)$', read: NOTHING };
 const CALLER_WITH_QUEUES: Rights = { configure: '^amq\\.gen-.*$', write: '^work$', read: '^amq\\.gen-.*$' };
+const DECLARER: Rights = {
+  configure: '^(own-work|own-jobs)$',
+  write: '^(own-jobs|dead)$',
+  read: '^(own-jobs|own-work)$',
+};
 const OWN = 'generic-application-.*|monitor([@#/].*)?|[0-9]+@.*|amq\\.gen-.*';
 const COMPONENT: Rights = { configure: `^(${OWN})$`, write: `^(amq\\.default|${OWN})$`, read: `^(${OWN})$` };
 const OPERATOR: Rights = {
@@ -163,6 +168,33 @@ describe.each(['assume', 'passive'] as const)('with topology that is declared by
     });
     expect(unhandled).toEqual([]);
   });
+});
+
+it('whoever declares and binds its own needs no more than that, and to write where its dead letters go', async () => {
+  const Own = defineExchange({ name: 'own-work', alternateExchange: 'dead' });
+  @Processor({ eqk: [[Own, [[{ name: 'own-jobs', flags: { deadLetterExchange: 'dead' } }, 'job']]]] })
+  class Owner {
+    @MessageHandler('command', 'job')
+    job(@Parameters() parameters: unknown): void {
+      heard.current.push(parameters);
+    }
+  }
+  const starting = async (rights: Rights): Promise<void> => {
+    const app = await startReceiver({ connection: { url: (await userWith(rights)).url } }, [Owner]);
+    onTestFinished(() => app.close());
+  };
+  await expect(starting({ ...DECLARER, write: '^own-jobs$' })).rejects.toMatchObject({
+    message: expect.stringContaining('write permission on exchange "dead"') as string,
+  });
+  // An alternate exchange takes the right to read the exchange that has it, a dead-letter exchange that of the queue.
+  await expect(starting({ ...DECLARER, read: '^own-jobs$' })).rejects.toMatchObject({ amqpCode: 403 });
+  await expect(starting({ ...DECLARER, read: '^own-work$' })).rejects.toMatchObject({ amqpCode: 403 });
+  await starting(DECLARER);
+
+  const jobs = (await open(await userWith({ ...PUBLISHER, write: '^own-work$' }))).get(Jobs);
+  const Assumed = defineExchange({ name: 'own-work', declare: 'assume' });
+  await jobs.with({ eks: [[Assumed, 'job']], mandatory: true }).command('job', 'mine');
+  expect(await heard.current.take(1)).toEqual(['mine']);
 });
 
 describe('a caller', () => {

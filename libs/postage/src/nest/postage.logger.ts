@@ -202,7 +202,7 @@ const where = ({ queue, exchange, routingKey, sizeBytes }: DeliveryFacts): strin
   `queue "${queue}", exchange "${exchange}", key ${JSON.stringify(routingKey)}, ${sizeBytes} bytes`;
 
 const what = ({ category, type, name, fingerprint }: MessageFacts): string =>
-  `${category} ${type} ${show(name)} from ${show(fingerprint)}`;
+  `${category} ${/^[\w.-]+$/.test(type) ? type : show(type)} ${show(name)} from ${show(fingerprint)}`;
 
 const show = (value: unknown): string =>
   inspect(value, { depth: 6, breakLength: Infinity, maxStringLength: 2_000, maxArrayLength: 50 });

@@ -85,7 +85,6 @@ const moduleOf = (application: Type<GenericApplication>, options: GenericApplica
     application: own,
   });
   Module({
-    // Last, so that handlers end before what they use does.
     imports: [...imports, messaging],
     providers,
     controllers: [application, ...controllers],

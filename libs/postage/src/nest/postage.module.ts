@@ -59,8 +59,8 @@ export interface PostageMicroservice {
 }
 
 /**
- * Messaging for a Nest application. Import `forRoot` once per broker and virtual host, last among the imports of the root
- * module: modules are destroyed in reverse order, and handlers must end before what they use does.
+ * Messaging for a Nest application. Import `forRoot` once per broker and virtual host, in the root module. When the
+ * application ends, handlers end before anything else is destroyed.
  */
 @Module({})
 export class PostageModule {

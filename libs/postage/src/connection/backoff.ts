@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../errors.js';
+import { MAX_TIMER_MS } from './long-timeout.js';
 
 /** How long to wait before a connection is tried again, all in milliseconds. */
 export interface BackoffOptions {
@@ -24,16 +25,21 @@ const DEFAULTS = {
 
 /** @throws {InvalidOptionError} */
 export const resolveBackoff = (given: BackoffOptions = {}): Backoff => {
+  const unknown = Object.keys(given).find((key) => !Object.hasOwn(DEFAULTS, key));
+  if (unknown !== undefined) {
+    const known = Object.keys(DEFAULTS).join(', ');
+    throw new InvalidOptionError(`reconnect.${unknown}`, `is not an option. Known: ${known}.`);
+  }
   const resolved = {
     initialDelayMs: given.initialDelayMs ?? DEFAULTS.initialDelayMs,
     maxDelayMs: given.maxDelayMs ?? DEFAULTS.maxDelayMs,
     stableAfterMs: given.stableAfterMs ?? DEFAULTS.stableAfterMs,
   };
   for (const [name, value] of Object.entries(resolved)) {
-    if (!Number.isFinite(value) || value <= 0) {
+    if (!Number.isFinite(value) || value <= 0 || value > MAX_TIMER_MS) {
       throw new InvalidOptionError(
         `reconnect.${name}`,
-        `must be a positive number of milliseconds, not ${String(value)}.`,
+        `must be a number of milliseconds above 0 and up to ${MAX_TIMER_MS}, not ${String(value)}.`,
       );
     }
   }

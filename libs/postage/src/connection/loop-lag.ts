@@ -29,18 +29,24 @@ export class LoopLag {
 
   /** What to say of a connection that was lost behind a pause longer than its heartbeat; undefined: there was none. */
   explain(role: string, heartbeatMs = Infinity): string | undefined {
+    const nowMs = performance.now();
     // The loss may be heard of before the timer is.
-    if (this.#timer) this.#look();
+    if (this.#timer) this.#note(nowMs - this.#dueMs, nowMs);
     const pauseMs = Math.round(this.#worst?.ms ?? 0);
     if (pauseMs < heartbeatMs) return undefined;
+    // It is to blame for one loss.
+    this.#worst = undefined;
     return `before the connection (${role}) was lost, the event loop of this process stood still for ${pauseMs} ms, longer than a heartbeat (${heartbeatMs} ms): a process that computes for so long answers no heartbeats. Move long computations into a worker, or raise heartbeatSeconds`;
   }
 
   #look(): void {
     const nowMs = performance.now();
-    const lateMs = nowMs - this.#dueMs;
-    if (this.#worst && nowMs - this.#worst.atMs > MEMORY_MS) this.#worst = undefined;
-    if (lateMs > (this.#worst?.ms ?? 0)) this.#worst = { ms: lateMs, atMs: nowMs };
-    if (lateMs > 0) this.#dueMs = nowMs + PERIOD_MS;
+    this.#note(nowMs - this.#dueMs, nowMs);
+    this.#dueMs = nowMs + PERIOD_MS;
+  }
+
+  #note(ms: number, atMs: number): void {
+    if (this.#worst && atMs - this.#worst.atMs > MEMORY_MS) this.#worst = undefined;
+    if (ms > (this.#worst?.ms ?? 0)) this.#worst = { ms, atMs };
   }
 }

@@ -38,7 +38,6 @@ export interface PublicationOwner {
 /** One publish on its way: settles exactly once, and its timer and listener go with it. */
 export class Publication implements InLine<Publication> {
   readonly promise: Promise<void>;
-  readonly request: PublishRequest;
   /** Its neighbours, while it waits. */
   previous: Publication | undefined;
   next: Publication | undefined;
@@ -46,6 +45,7 @@ export class Publication implements InLine<Publication> {
   /** Sent to the broker: from here on nobody can call it back. */
   sent = false;
   readonly #owner: PublicationOwner;
+  #request: PublishRequest;
   #resolve!: () => void;
   #reject!: (error: unknown) => void;
   #timer: NodeJS.Timeout | undefined;
@@ -53,7 +53,7 @@ export class Publication implements InLine<Publication> {
   #settled = false;
 
   constructor(request: PublishRequest, owner: PublicationOwner) {
-    this.request = request;
+    this.#request = request;
     this.#owner = owner;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -62,6 +62,10 @@ export class Publication implements InLine<Publication> {
     this.#timer = setTimeout(onTime, Math.min(request.deadlineMs, owner.maxWaitingMs), this);
     if (request.signal)
       this.#stopListening = onAbort(request.signal, (reason) => this.fail('ABORTED', reason));
+  }
+
+  get request(): PublishRequest {
+    return this.#request;
   }
 
   get settled(): boolean {
@@ -73,7 +77,11 @@ export class Publication implements InLine<Publication> {
   }
 
   fail(code: PublishErrorCode, cause?: unknown): void {
-    if (!this.#settled) this.failWith(publishError(code, this.request, cause));
+    if (this.#settled) return;
+    this.failWith(publishError(code, this.request, cause));
+    // The broker's word may be a long time coming: nobody needs the bytes for that.
+    const { message } = this.#request;
+    this.#request = { ...this.#request, message: { ...message, content: NOTHING } };
   }
 
   failWith(error: unknown): void {
@@ -98,6 +106,8 @@ export class Publication implements InLine<Publication> {
     return true;
   }
 }
+
+const NOTHING = Buffer.alloc(0);
 
 export const publishError = (
   code: PublishErrorCode,

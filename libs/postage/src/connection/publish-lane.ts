@@ -1,14 +1,16 @@
-import { BrokerError, ConnectionError, type PublishErrorCode } from '../errors.js';
+import { BrokerError, ConnectionError } from '../errors.js';
 import type { Declarations } from './declarations.js';
-import type { ChannelPort, ConfirmListener, Link, PublishFailure, ReturnedMessage } from './port.js';
+import type { ChannelPort, ConfirmListener, Link, ReturnedMessage } from './port.js';
 import { Publication, type PublicationOwner, type PublishRequest } from './publication.js';
 import type { PublishBuffer } from './publish-buffer.js';
+import { isWithout, refuse } from './publish-refusal.js';
 import { Returnable } from './returnable.js';
 import type { Supervisor } from './supervisor.js';
 import { WaitingLine } from './waiting-line.js';
 
 /** Sent and neither confirmed nor refused, at most: a broker that takes messages and confirms none must not fill our memory. */
 const MAX_UNCONFIRMED = 8_192;
+const MAX_UNCONFIRMED_BYTES = 64 * 1024 * 1024;
 
 /** What all lanes of a publisher share. */
 export interface LaneSurroundings {
@@ -19,12 +21,20 @@ export interface LaneSurroundings {
   /** The broker reads nothing from us at present. */
   isBlocked(): boolean;
   /** A channel of its own, or one that is shared where there are too many. */
-  channelFor(link: Link, exchange: string): Promise<ChannelPort>;
+  channelFor(link: Link, exchange: string): Promise<LaneChannel>;
+}
+
+export interface LaneChannel {
+  readonly channel: ChannelPort;
+  /** Other exchanges use it, too. */
+  readonly isShared: boolean;
 }
 
 /** A channel as one lane uses it. */
-interface Track {
-  readonly channel: ChannelPort;
+interface Track extends LaneChannel {
+  /** The broker has confirmed something on it: the exchange was there. */
+  hasConfirmed: boolean;
+  unconfirmedBytes: number;
   /** The socket has enough to write. */
   isFull: boolean;
   unconfirmed: number;
@@ -119,7 +129,7 @@ export class PublishLane implements PublicationOwner {
     if (state.kind !== 'ready') return lastError;
     if (state.blocked) return new Error(`the broker blocks publishers: ${state.blocked.reason}`);
     const { unconfirmed } = this.#track ?? { unconfirmed: 0 };
-    return unconfirmed >= MAX_UNCONFIRMED
+    return unconfirmed > 0
       ? new Error(`the broker has not confirmed ${unconfirmed} messages before it`)
       : undefined;
   }
@@ -132,7 +142,7 @@ export class PublishLane implements PublicationOwner {
 
   #mayWrite(): boolean {
     const track = this.#track;
-    if (track === undefined || track.isFull || track.unconfirmed >= MAX_UNCONFIRMED) return false;
+    if (track === undefined || isExhausted(track)) return false;
     const { declarations } = this.#around;
     return track.channel.isOpen && !this.#around.isBlocked() && declarations.has(this.#exchange);
   }
@@ -146,22 +156,32 @@ export class PublishLane implements PublicationOwner {
     // Before publishing: a return may arrive before anything else does.
     this.#unconfirmed.add(publication);
     if (message.mandatory) this.#returnable.add(publication);
+    const bytes = message.content.length;
     track.unconfirmed += 1;
+    track.unconfirmedBytes += bytes;
     const onConfirm: ConfirmListener = (failure) => {
       this.#forget(publication);
-      if (failure === undefined) publication.succeed();
-      else fail(publication, failure);
-      track.unconfirmed -= 1;
-      if (track.unconfirmed === MAX_UNCONFIRMED - 1) this.wake();
+      if (failure === undefined) {
+        track.hasConfirmed = true;
+        publication.succeed();
+      } else refuse(publication, track, failure);
+      this.#hasRoomAgain(track, bytes);
     };
     try {
       if (!track.channel.publish(message, onConfirm)) track.isFull = true;
     } catch (error) {
       // The driver could not write it, for example because a header is of no AMQP type: the caller must hear that.
       this.#forget(publication);
-      track.unconfirmed -= 1;
       publication.failWith(error);
+      this.#hasRoomAgain(track, bytes);
     }
+  }
+
+  #hasRoomAgain(track: Track, bytes: number): void {
+    const wasFull = isCrowded(track);
+    track.unconfirmed -= 1;
+    track.unconfirmedBytes -= bytes;
+    if (wasFull && !isCrowded(track)) this.wake();
   }
 
   #forget(publication: Publication): void {
@@ -197,23 +217,24 @@ export class PublishLane implements PublicationOwner {
 
   /** Only an event helps: room in the socket buffer, a confirm, or the broker's word that it reads again. */
   #isStuck(): boolean {
-    const { isFull = false, unconfirmed = 0 } = this.#track ?? {};
-    return isFull || unconfirmed >= MAX_UNCONFIRMED || this.#around.isBlocked();
+    return (this.#track !== undefined && isExhausted(this.#track)) || this.#around.isBlocked();
   }
 
   /** Connects, opens a channel and declares; false when only an event (a new link, room in the buffer) can help. */
   async #prepare(publication: Publication): Promise<boolean> {
     const { supervisor, declarations } = this.#around;
+    let link: Link | undefined;
     try {
-      const link = await supervisor.ready();
+      link = await supervisor.ready();
       if (this.#track?.channel.isOpen !== true) await this.#open(link);
       if (this.#isStuck()) return false;
       await declarations.ensure(publication.request.topology);
       return this.#track !== undefined;
     } catch (error) {
-      // After a loss the publisher is restored, and wakes us; anything else waiting does not cure.
-      if (isLoss(error)) return false;
-      publication.failWith(error);
+      // After a loss the publisher is restored, and wakes us.
+      if (isLoss(error) && (link === undefined || supervisor.link !== link)) return false;
+      // Anything else waiting does not cure, for none of them.
+      this.failWaiting((waiting) => waiting.failWith(error));
       return true;
     }
   }
@@ -225,8 +246,9 @@ export class PublishLane implements PublicationOwner {
   }
 
   /** From now on it sends on this channel. */
-  use(channel: ChannelPort): void {
-    const track: Track = { channel, isFull: false, unconfirmed: 0 };
+  use({ channel, isShared }: LaneChannel): void {
+    const counts = { isFull: false, hasConfirmed: false, unconfirmed: 0, unconfirmedBytes: 0 };
+    const track: Track = { channel, isShared, ...counts };
     channel.onReturn((message) => this.#onReturn(message));
     channel.onDrain(() => {
       track.isFull = false;
@@ -247,8 +269,8 @@ export class PublishLane implements PublicationOwner {
   #onChannelClosed(track: Track, error: Error | undefined): void {
     if (this.#track !== track) return;
     this.#track = undefined;
-    const missing = /NOT_FOUND - no exchange '(.*)' in vhost/.exec(error?.message ?? '')?.[1];
-    if (missing !== undefined) this.#around.declarations.forgetExchange(missing);
+    if (error !== undefined && isWithout(error, track, this.#exchange))
+      this.#around.declarations.forgetExchange(this.#exchange);
     if (error !== undefined) this.wake();
   }
 }
@@ -261,17 +283,8 @@ const lostMeanwhile = (): ConnectionError =>
 export const isLoss = (error: unknown): boolean =>
   error instanceof BrokerError || (error instanceof ConnectionError && !error.permanent);
 
-const fail = (publication: Publication, failure: PublishFailure): void => {
-  if (failure.kind === 'nacked') publication.fail('NACKED');
-  else publication.fail(refusalOf(failure.cause, publication) ?? 'OUTCOME_UNKNOWN', failure.cause);
-};
+/** The socket, or the broker, has enough of us. */
+const isExhausted = (track: Track): boolean => track.isFull || isCrowded(track);
 
-/** A channel ends with the first message that the broker refuses; of the others nothing is known. */
-const refusalOf = (cause: Error, { request }: Publication): PublishErrorCode | undefined => {
-  const exchange = `exchange '${request.message.exchange || 'amq.default'}' in vhost`;
-  if (cause.message.includes(`NOT_FOUND - no ${exchange}`)) return 'EXCHANGE_NOT_FOUND';
-  // Older brokers leave out which access.
-  const isRefused =
-    cause.message.includes('ACCESS_REFUSED') && cause.message.includes(`access to ${exchange}`);
-  return isRefused ? 'ACCESS_REFUSED' : undefined;
-};
+const isCrowded = ({ unconfirmed, unconfirmedBytes }: Track): boolean =>
+  unconfirmed >= MAX_UNCONFIRMED || unconfirmedBytes >= MAX_UNCONFIRMED_BYTES;

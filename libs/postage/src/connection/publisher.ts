@@ -4,13 +4,13 @@ import type { Declarations } from './declarations.js';
 import type { ChannelPort, Link } from './port.js';
 import { publishError, type PublishRequest } from './publication.js';
 import { PublishBuffer } from './publish-buffer.js';
-import { PublishLane, type LaneSurroundings } from './publish-lane.js';
+import { PublishLane, type LaneChannel, type LaneSurroundings } from './publish-lane.js';
 import type { PublishingPolicy } from './publish-policy.js';
 import type { ConnectionState } from './state.js';
 import type { Supervisor } from './supervisor.js';
 
 /** Exchanges beyond so many share a channel: a connection has only so many. */
-const MAX_OWN_CHANNELS = 32;
+export const MAX_OWN_CHANNELS = 32;
 
 /**
  * Publishes with confirms, those to one exchange in the order of the calls. While there is no channel, or the socket is full,
@@ -26,9 +26,11 @@ export class Publisher implements Attachment, LaneSurroundings {
   readonly buffer: PublishBuffer;
   readonly #policy: PublishingPolicy;
   readonly #lanes = new Map<string, PublishLane>();
-  /** Of the default exchange, and of those that can not have one of their own. */
+  /** Of the default exchange, and of others where a connection has no channel left. */
   #shared: ChannelPort | undefined;
-  readonly #withOwnChannel = new Set<string>();
+  /** Of those that come too late for one of their own. */
+  #overflow: Promise<ChannelPort> | undefined;
+  #ownChannels = 0;
   readonly #defaultLane: PublishLane;
   #blocked = false;
   #offline = false;
@@ -78,35 +80,38 @@ export class Publisher implements Attachment, LaneSurroundings {
       if (error !== undefined) void this.supervisor.reattach(this);
     });
     this.#shared = channel;
-    this.#defaultLane.use(channel);
+    this.#defaultLane.use({ channel, isShared: true });
     for (const lane of this.#lanes.values()) lane.wake();
   }
 
   lost(error: Error): void {
     this.#shared = undefined;
-    this.#withOwnChannel.clear();
+    this.#overflow = undefined;
+    this.#ownChannels = 0;
     for (const lane of this.#lanes.values()) lane.lost(error);
     // After a loss they wait for the next connection, within their deadlines; after our own close there is none.
     if (error instanceof ConnectionError && error.code === 'CONNECTION_CLOSED')
       this.#failWaiting((publication) => publication.failWith(error));
   }
 
-  /** Resolves when every publish of now has settled; each does so within its own deadline. */
+  /** Resolves when every publish has settled; each does so within its own deadline. */
   async flush(): Promise<void> {
-    await Promise.allSettled([...this.#lanes.values()].flatMap((lane) => [...lane.wanted()]));
+    const wanted = (): readonly Promise<void>[] =>
+      [...this.#lanes.values()].flatMap((lane) => [...lane.wanted()]);
+    // Whoever hears of the end of one may send another.
+    for (let all = wanted(); all.length > 0; all = wanted()) await Promise.allSettled(all);
   }
 
   isBlocked(): boolean {
     return this.#blocked;
   }
 
-  async channelFor(link: Link, exchange: string): Promise<ChannelPort> {
-    const mayOwn = this.#withOwnChannel.has(exchange) || this.#withOwnChannel.size < MAX_OWN_CHANNELS;
-    if (exchange !== '' && mayOwn) {
+  async channelFor(link: Link, exchange: string): Promise<LaneChannel> {
+    if (exchange !== '') {
       try {
-        const channel = await link.openChannel();
-        this.#withOwnChannel.add(exchange);
-        return channel;
+        return this.#ownChannels < MAX_OWN_CHANNELS
+          ? { channel: await this.#openOwn(link), isShared: false }
+          : { channel: await this.#openOverflow(link), isShared: true };
       } catch (error) {
         if (this.supervisor.link !== link) throw error;
         // None is left on this connection.
@@ -114,7 +119,38 @@ export class Publisher implements Attachment, LaneSurroundings {
     }
     if (this.#shared === undefined)
       throw new ConnectionError('CONNECTION_LOST', 'the channel for publishing was lost');
-    return this.#shared;
+    return { channel: this.#shared, isShared: true };
+  }
+
+  async #openOwn(link: Link): Promise<ChannelPort> {
+    // Before it is open: many may ask at once.
+    this.#ownChannels += 1;
+    const release = (): void => {
+      if (this.supervisor.link === link) this.#ownChannels -= 1;
+    };
+    try {
+      const channel = await link.openChannel();
+      channel.onClosed(release);
+      return channel;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  #openOverflow(link: Link): Promise<ChannelPort> {
+    const forget = (): void => {
+      if (this.#overflow === opening) this.#overflow = undefined;
+    };
+    const open = async (): Promise<ChannelPort> => {
+      const channel = await link.openChannel();
+      channel.onClosed(forget);
+      return channel;
+    };
+    const opening = this.#overflow ?? open();
+    this.#overflow = opening;
+    opening.catch(forget);
+    return opening;
   }
 
   #addLane(exchange: string): PublishLane {
@@ -136,7 +172,8 @@ export class Publisher implements Attachment, LaneSurroundings {
 
   #failWhenOffline(state: ConnectionState): void {
     if (state.kind === 'waiting' || state.kind === 'failed') {
-      this.#offline = true;
+      // A connection that was refused is tried again with the next message.
+      this.#offline = state.kind === 'waiting';
       this.#failWaiting((publication) => {
         if (publication.request.alwaysWaits !== true) publication.fail('NOT_CONNECTED', state.error);
       });

@@ -1,9 +1,9 @@
 import { AsyncResource } from 'node:async_hooks';
-import { ConnectionError, TopologyError } from '../errors.js';
+import { TopologyError } from '../errors.js';
 import type { Attachment } from './attachment.js';
 import { Attachments } from './attachments.js';
 import { Attempts } from './attempts.js';
-import { deferred } from './deferred.js';
+import { endOf, LinkOpening } from './link-opening.js';
 import { LoopLag } from './loop-lag.js';
 import { pause } from './pause.js';
 import { asError, closedError, isPermanent } from './permanence.js';
@@ -11,7 +11,7 @@ import type { Link } from './port.js';
 import { Reattachments } from './reattachments.js';
 import { settleWithin } from './settle-within.js';
 import { endOfStart, UNLIMITED } from './startup.js';
-import type { ConnectionState } from './state.js';
+import type { Blocked, ConnectionState } from './state.js';
 import { StateCell } from './state-cell.js';
 import type { SupervisorOptions } from './supervisor-options.js';
 
@@ -133,7 +133,7 @@ export class Supervisor {
     this.#lag.stop();
     const link = this.#link;
     this.#link = undefined;
-    // A handshake with a silent peer can not be interrupted; whatever still opens is closed by `#open`.
+    // Whatever still opens is closed by `#open`.
     if (this.#running) await settleWithin(this.#running, CLOSE_LIMIT_MS);
     // First, so that those who wait hear that it was us, not that a channel ended.
     this.#attachments.lost(closedError());
@@ -179,24 +179,26 @@ export class Supervisor {
   async #open(attempt: number): Promise<Link> {
     const { driver, connectionName, role, observer } = this.#options;
     const link = await driver.connect({ connectionName, signal: this.#stop.signal });
-    const death = deferred<never>();
-    death.promise.catch(() => undefined);
-    link.onClosed((error) => {
-      death.reject(error ?? endOf(link));
-      this.#onLinkClosed(link, error);
+    const opening = new LinkOpening(link, this.#stop.signal);
+    let blocked: Blocked | undefined;
+    link.onClosed((error) => this.#onLinkClosed(link, error));
+    link.onBlocked((reason) => {
+      blocked = reason === undefined ? undefined : { reason, sinceMs: Date.now() };
+      this.#onBlocked(link, blocked);
     });
-    link.onBlocked((reason) => this.#onBlocked(link, reason));
     try {
       this.#throwIfClosed();
       this.#attachments.reset();
       // Until nothing is missing at the very moment in which the link becomes the current one.
-      while (this.#attachments.missing()) await this.#restoreOrDie(link, death.promise);
+      while (this.#attachments.missing()) await opening.putInPlace(this.#attachments);
       this.#throwIfClosed();
     } catch (error) {
       // Those that have been restored must not go on using it.
       this.#attachments.lost(asError(error));
       await link.close();
       throw error;
+    } finally {
+      opening.done();
     }
     this.#link = link;
     this.#everReady = true;
@@ -205,22 +207,9 @@ export class Supervisor {
     this.#lag.start();
     this.#state.set({ kind: 'ready', address: link.address, sinceMs: Date.now() });
     observer({ kind: 'connection.ready', role, address: link.address, attempts: attempt });
+    // It may have been blocked before it was ready.
+    if (blocked !== undefined) this.#onBlocked(link, blocked);
     return link;
-  }
-
-  /** When a refusal has ended the connection, it explains more than the connection's end. */
-  async #restoreOrDie(link: Link, death: Promise<never>): Promise<void> {
-    const restoring = this.#attachments.restoreAll(link);
-    try {
-      await Promise.race([restoring, death]);
-    } catch (error) {
-      let refusal: TopologyError | undefined;
-      const looking = restoring.catch((reason: unknown) => {
-        if (reason instanceof TopologyError) refusal = reason;
-      });
-      await settleWithin(looking, CLOSE_LIMIT_MS);
-      throw refusal ?? error;
-    }
   }
 
   async #restoreOn(link: Link, attachment: Attachment): Promise<void> {
@@ -242,12 +231,23 @@ export class Supervisor {
     if (end) {
       this.#state.set({ kind: 'failed', error: end });
       observer({ kind: 'connection.failed', role, error: end, attempt, retryInMs: undefined });
+      this.#tryAgainLater();
       throw end;
     }
     const leftMs = this.#everReady ? Infinity : startup.timeoutMs - elapsedMs;
     const retryInMs = Math.min(permanent ? backoff.maxDelayMs : this.#attempts.nextDelayMs(), leftMs);
     observer({ kind: 'connection.failed', role, error, attempt, retryInMs });
     await this.#wait(attempt, retryInMs, error);
+  }
+
+  /** One that opens with its first use, and was refused: somebody may mend that, and nobody may use it before it is there. */
+  #tryAgainLater(): void {
+    if (this.#options.startup !== undefined) return;
+    const again = async (): Promise<void> => {
+      await pause(this.#options.backoff.maxDelayMs, this.#stop.signal, false);
+      if (this.state.kind === 'failed') await this.#start();
+    };
+    again().catch(() => undefined);
   }
 
   async #wait(attempt: number, retryInMs: number, error: Error): Promise<void> {
@@ -268,24 +268,17 @@ export class Supervisor {
     this.#start(reason).catch(() => undefined);
   }
 
-  #onBlocked(link: Link, reason: string | undefined): void {
+  #onBlocked(link: Link, blocked: Blocked | undefined): void {
     const { state } = this;
     if (this.#link !== link || state.kind !== 'ready') return;
     const { address, sinceMs } = state;
     const { observer, role } = this.#options;
-    if (reason === undefined) {
-      this.#state.set({ kind: 'ready', address, sinceMs });
-      observer({ kind: 'connection.unblocked', role });
-    } else {
-      this.#state.set({ kind: 'ready', address, sinceMs, blocked: { reason, sinceMs: Date.now() } });
-      observer({ kind: 'connection.blocked', role, reason });
-    }
+    this.#state.set({ kind: 'ready', address, sinceMs, ...(blocked && { blocked }) });
+    if (blocked) observer({ kind: 'connection.blocked', role, reason: blocked.reason });
+    else observer({ kind: 'connection.unblocked', role });
   }
 
   #throwIfClosed(): void {
     if (this.#stop.signal.aborted) throw closedError();
   }
 }
-
-const endOf = ({ address }: Link): ConnectionError =>
-  new ConnectionError('CONNECTION_LOST', `the connection to ${address} ended`);

@@ -71,7 +71,7 @@ export class GenericConsumer {
    * @throws {DuplicateHandlerError} two rpc handlers for one pattern on one queue
    * @throws {InvalidOptionError} definitions contradict each other, or what was paused before is not there
    * @throws {TopologyError} the broker refused an entity
-   * @throws {ConnectionError} the broker refused credentials or vhost
+   * @throws {ConnectionError} the broker refused credentials or vhost; or it was drained before
    */
   start(): Promise<void> {
     this.#started ??= this.#start();
@@ -93,6 +93,7 @@ export class GenericConsumer {
   }
 
   async #start(): Promise<void> {
+    this.#throwIfClosing();
     this.prepare();
     this.#warnOfHandlersWithoutQueue();
     await Promise.all((this.#subscriptions ?? []).map((subscription) => subscription.start()));
@@ -264,7 +265,10 @@ export class GenericConsumer {
 
   #throwIfClosing(): void {
     if (this.#drained)
-      throw new ConnectionError('CONNECTION_CLOSED', 'the consumer is closing: it binds nothing any more');
+      throw new ConnectionError(
+        'CONNECTION_CLOSED',
+        'the consumer is closing: it consumes and binds nothing any more',
+      );
   }
 
   #warnOfHandlersWithoutQueue(): void {

@@ -16,6 +16,9 @@ import { PauseSwitch } from './pause-switch.js';
 import { lifetimeOf, type QueueLifetime } from './queue-lifetime.js';
 import { QueueTopology } from './queue-topology.js';
 
+/** A broker that takes longer to answer does not keep us from the end: what comes meanwhile goes back with the channel. */
+const ANSWER_LIMIT_MS = 2_000;
+
 export interface SubscriptionOptions {
   readonly queue: string;
   /** Declared before the queue is consumed; bindings may be added at run time. */
@@ -108,9 +111,15 @@ export class Subscription implements Attachment {
     await this.#pausing.untilResumed();
   }
 
-  /** Declare, bind, qos, consume: all of it, on every new connection. */
+  /** Declares and binds, on every new connection. */
   restore(link: Link): Promise<void> {
     this.#restoring = this.#restore(link);
+    return this.#restoring;
+  }
+
+  /** Consumes, once everything else of the connection is in place, too. */
+  begin(): Promise<void> {
+    this.#restoring = this.#begin();
     return this.#restoring;
   }
 
@@ -124,6 +133,12 @@ export class Subscription implements Attachment {
     channel.onClosed((error) => this.#onChannelClosed(consumer, error));
     // Paused from the start on: what comes from now on is not left over.
     if (this.paused && !this.#search.hasLooked) await this.#search.look(channel, 0);
+  }
+
+  async #begin(): Promise<void> {
+    const consumer = this.#consumer;
+    // It has lost its channel meanwhile, and is put back, or is to stop.
+    if (consumer === undefined) return;
     // A drain waits for this to end, and closes the channel.
     await consumer.adjust();
     this.#throwIfLost(consumer);
@@ -212,11 +227,11 @@ export class Subscription implements Attachment {
     this.#options.supervisor.detach(this);
     this.#pausing.endWaiting();
     // A consumer that is just being started must be stopped, too.
-    if (this.#restoring) await settleWithin(this.#restoring, limitMs);
+    if (this.#restoring) await settleWithin(this.#restoring, Math.min(limitMs, ANSWER_LIMIT_MS));
     const consumer = this.#consumer;
     const leftMs = Math.max(0, endMs - performance.now());
     // A peer that does not answer must not keep us; a channel that died meanwhile has no consumer to cancel.
-    if (consumer) await settleWithin(consumer.adjust(), leftMs);
+    if (consumer) await settleWithin(consumer.adjust(), Math.min(leftMs, ANSWER_LIMIT_MS));
     consumer?.giveBack();
     return consumer?.channel;
   }

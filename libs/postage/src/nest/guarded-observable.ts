@@ -22,8 +22,10 @@ export class GuardedObservable<T> extends Observable<T> {
   ): Subscription {
     // An operator: what it passes on comes to a subscriber of ours.
     if (observerOrNext instanceof Subscriber) return super.subscribe(observerOrNext);
-    const given = typeof observerOrNext === 'function' ? { next: observerOrNext } : (observerOrNext ?? {});
-    return super.subscribe(this.#guarded({ error, complete, ...given }));
+    const isObserver = typeof observerOrNext === 'object' && observerOrNext !== null;
+    return super.subscribe(
+      this.#guarded(isObserver ? observerOrNext : { next: observerOrNext, error, complete }),
+    );
   }
 
   /** What operators are applied to it is guarded, too. */
@@ -34,12 +36,13 @@ export class GuardedObservable<T> extends Observable<T> {
     return lifted;
   }
 
-  #guarded({ next, error, complete }: Loose<T>): Observer<T> {
+  /** Its methods may be those of a class, and need it. */
+  #guarded(observer: Loose<T>): Observer<T> {
     const report = this.#report;
     return {
-      next: (value) => attempt(() => next?.(value), report),
-      error: (reason) => (error ? attempt(() => error(reason), report) : report(reason)),
-      complete: () => attempt(() => complete?.(), report),
+      next: (value) => attempt(() => observer.next?.(value), report),
+      error: (reason) => (observer.error ? attempt(() => observer.error?.(reason), report) : report(reason)),
+      complete: () => attempt(() => observer.complete?.(), report),
     };
   }
 }
@@ -47,7 +50,7 @@ export class GuardedObservable<T> extends Observable<T> {
 /** As subscribers give it. */
 interface Loose<T> {
   readonly next?: Next<T> | null | undefined;
-  readonly error?: ((error: unknown) => void) | null | undefined;
+  readonly error?: Next<unknown> | null | undefined;
   readonly complete?: (() => void) | null | undefined;
 }
 

@@ -12,7 +12,7 @@ import { resolveRecentCalls } from '../consumer/recent-calls-options.js';
 import { resolveRetry } from '../consumer/retry-options.js';
 import type { RetrySettings } from '../consumer/retry-policy.js';
 import { resolveDeadLetter } from '../consumer/retry-topology.js';
-import { InvalidOptionError } from '../errors.js';
+import { ConnectionError, InvalidOptionError } from '../errors.js';
 import { combine, guarded, silent, type Observer } from '../observability/observer.js';
 import { checkDuration } from '../producer/call-options.js';
 import { RemoteErrors } from '../producer/remote-errors.js';
@@ -152,6 +152,7 @@ export class Messaging implements MessagingRuntime {
 
   /** Consumes, and can be addressed. @throws {PostageError} what keeps it from that */
   start(): Promise<void> {
+    if (this.#started === undefined && this.#phase.isEnding) return Promise.reject(startedTooLate());
     this.#started ??= this.#start();
     return this.#started;
   }
@@ -193,6 +194,13 @@ export class Messaging implements MessagingRuntime {
     this.application.lifecycle.closed();
   }
 }
+
+/** For example a SIGTERM before the microservices of a hybrid application were started. */
+const startedTooLate = (): ConnectionError =>
+  new ConnectionError(
+    'CONNECTION_CLOSED',
+    'the application is closing already: it consumes nothing any more',
+  );
 
 /** The one that writes first. JSON is always understood: it is what every other peer speaks. */
 const encodersOf = ({ encoder, encoders = [] }: PostageOptions): readonly [Encoder, ...Encoder[]] => {

@@ -30,6 +30,11 @@ export class PhaseTracker {
     return this.#phase;
   }
 
+  /** It drains, or has ended. */
+  get isEnding(): boolean {
+    return this.#phase === 'draining' || this.#phase === 'closed';
+  }
+
   enter(phase: PostagePhase): void {
     if (ORDER.indexOf(phase) <= ORDER.indexOf(this.#phase)) return;
     this.#phase = phase;

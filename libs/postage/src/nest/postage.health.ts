@@ -41,12 +41,11 @@ export class PostageHealthIndicator {
     return resultOf(key, snapshot.ready, snapshot);
   }
 
-  /** Down: it will never work again, since it is closed, or was refused for good. For liveness. */
+  /** Down: it will never consume again, since it is closed, or its start was refused for good. For liveness. */
   async isAlive<const Key extends string = 'postage'>(key?: Key): Promise<PostageHealthResult<Key>> {
     const { snapshot } = this.#state;
-    const { publishing, consuming } = snapshot.connections;
-    const isOver =
-      snapshot.phase === 'closed' || [publishing, consuming].some(({ kind }) => kind === 'failed');
+    // The connection for publishing is tried again, also after a refusal.
+    const isOver = snapshot.phase === 'closed' || snapshot.connections.consuming.kind === 'failed';
     return resultOf(key, !isOver, snapshot);
   }
 }

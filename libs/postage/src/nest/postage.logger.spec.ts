@@ -41,7 +41,7 @@ describe('logTo', () => {
     const log = logTo(true);
     log({
       kind: 'message.malformed',
-      at: { ...at, routingKey: text },
+      at: { ...at, exchange: text, routingKey: text },
       error: new Error('broken'),
       next: 'reject',
     });

@@ -199,7 +199,7 @@ const isAccessRefused = (error: unknown): boolean =>
 
 /** A key holds whatever its sender wrote, line breaks and control characters too. */
 const where = ({ queue, exchange, routingKey, sizeBytes }: DeliveryFacts): string =>
-  `queue "${queue}", exchange "${exchange}", key ${JSON.stringify(routingKey)}, ${sizeBytes} bytes`;
+  `queue "${queue}", exchange ${JSON.stringify(exchange)}, key ${JSON.stringify(routingKey)}, ${sizeBytes} bytes`;
 
 const what = ({ category, type, name, fingerprint }: MessageFacts): string =>
   `${category} ${/^[\w.-]+$/.test(type) ? type : show(type)} ${show(name)} from ${show(fingerprint)}`;

@@ -118,12 +118,13 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
    * told to quit meanwhile it calls back, so that the program goes on.
    */
   async listen(callback: (error?: unknown) => void): Promise<void> {
+    const wasClosed = this.#closing;
     try {
       await this.#messaging.start();
     } catch (error) {
       // It was told to quit before it was there: the program goes on behind its start, and behind its end.
       if (this.#messaging.application.lifecycle.isToldToEnd) return callback();
-      if (this.#closing) return;
+      if (this.#closing && !wasClosed) return;
       await this.close();
       callback(error);
       return;

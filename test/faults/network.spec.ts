@@ -191,12 +191,10 @@ describe('an event loop that is blocked for longer than the heartbeats allow', (
 
 describe('a fleet that loses its broker together', () => {
   it('does not come back together: the waits are spread, grow, and are capped', async () => {
-    const reconnect = { initialDelayMs: 100, maxDelayMs: 1_000, stableAfterMs: 1 };
-    const [failed, failedFirst] = [new Inbox<number>(), new Inbox<number>()];
+    const reconnect = { initialDelayMs: 100, maxDelayMs: 1_000 };
+    const failed = new Inbox<number>();
     const observer = (event: PostageEvent): void => {
-      if (event.kind !== 'connection.failed') return;
-      failed.push(event.retryInMs ?? Infinity);
-      if (event.attempt === 1) failedFirst.push(event.retryInMs ?? Infinity);
+      if (event.kind === 'connection.failed') failed.push(event.retryInMs ?? Infinity);
     };
     const servers = Array.from(
       { length: 20 },
@@ -208,16 +206,14 @@ describe('a fleet that loses its broker together', () => {
 
     proxy.refuse();
     proxy.cut();
-    const first = await failedFirst.take(servers.length);
-    const all = await failed.take(servers.length * 6, 30_000);
+    const waits = await failed.take(servers.length * 6, 30_000);
     await proxy.accept();
     await connect();
 
-    // Full jitter: anything from 0 to a bound that doubles. That so many are equal by chance, or so few late, does not happen.
-    expect(Math.max(...first)).toBeLessThanOrEqual(reconnect.initialDelayMs);
-    expect(new Set(first).size).toBeGreaterThan(servers.length / 3);
-    expect(Math.max(...all)).toBeGreaterThan(2 * reconnect.initialDelayMs);
-    expect(Math.max(...all)).toBeLessThanOrEqual(reconnect.maxDelayMs);
+    // Full jitter: anything from 0 to a bound that doubles. That half of them are equal by chance, or none is late, does not happen.
+    expect(new Set(waits).size).toBeGreaterThan(waits.length / 2);
+    expect(Math.max(...waits)).toBeGreaterThan(reconnect.initialDelayMs);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(reconnect.maxDelayMs);
     await Promise.all(servers.map((server) => server.close()));
   });
 });

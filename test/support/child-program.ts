@@ -52,6 +52,8 @@ export class ChildProgram {
   readonly cwd = workingFolder();
   readonly #child: ChildProcess;
   readonly #exit: Promise<Exit>;
+  readonly #said: Said[] = [];
+  #linesRead = 0;
 
   /** @param source for example `test/support/fleet-member.ts` */
   constructor(source: string, options: ChildOptions = {}) {
@@ -81,9 +83,10 @@ export class ChildProgram {
 
   /** Everything it has said so far; some of it only. */
   said(event?: string): Said[] {
-    const all = this.output.lines.filter((line) => line.startsWith('{"event":'));
-    const said = all.map((line) => JSON.parse(line) as Said);
-    return said.filter((each) => event === undefined || each.event === event);
+    const fresh = this.output.lines.slice(this.#linesRead);
+    this.#linesRead += fresh.length;
+    for (const line of fresh) if (line.startsWith('{"event":')) this.#said.push(JSON.parse(line) as Said);
+    return this.#said.filter((each) => event === undefined || each.event === event);
   }
 
   /** Resolves once it has said that so many times, and with it. */

@@ -23,17 +23,19 @@ export interface WorkerConfig {
 const config = JSON.parse(process.argv[2] ?? '{}') as WorkerConfig;
 const { url, queue, prefetch, workMs } = config;
 
-/** One line of JSON that begins with the event. It has left the process when this returns. */
-const say = (event: string, facts: object): void =>
-  void process.stdout.write(`${JSON.stringify({ event, ...facts })}\n`);
+/** One line of JSON that begins with the event. It has left the process, however that ends, when this resolves. */
+const say = (event: string, facts: object): Promise<void> =>
+  new Promise((resolve) => {
+    process.stdout.write(`${JSON.stringify({ event, ...facts })}\n`, () => resolve());
+  });
 
 @Processor({ eqk: [[DEFAULT_EXCHANGE, [[queue, queue]]]], prefetch })
 class Worker {
   @MessageHandler('command', 'number')
   async number(@Parameters() number: number, @Ctx() { redelivered }: PostageContext): Promise<void> {
-    say('begun', { number, redelivered });
+    await say('begun', { number, redelivered });
     await sleep(workMs);
-    say('handled', { number, redelivered });
+    await say('handled', { number, redelivered });
   }
 }
 

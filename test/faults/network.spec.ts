@@ -1,7 +1,7 @@
-import { connect } from 'amqplib';
-import { PostageConnection } from 'nestjs-postage';
+import { connect as connectRaw } from 'amqplib';
+import { PostageConnection, PostageServer, type PostageEvent } from 'nestjs-postage';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { eventually } from '../support/eventually.js';
+import { eventually, Inbox } from '../support/eventually.js';
 import { createVhost, type Vhost } from '../support/rabbit.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { useUnhandledRejections } from '../support/unhandled.js';
@@ -28,11 +28,16 @@ afterEach(async () => {
 });
 
 const traffic = (connection: object = {}, more: Partial<TrafficOptions> = {}): Promise<Traffic> =>
-  Traffic.start({ options: { connection: { url: proxy.url, ...connection } }, ...more });
+  Traffic.start({
+    options: { connection: { url: proxy.url, ...connection }, reconnect: RECONNECT },
+    ...more,
+  });
 
 describe('consuming and publishing resume by themselves', () => {
   it('after resets in the middle of the traffic', async () => {
     const numbers = await traffic();
+    // There is always something on the line, which then is gone.
+    proxy.delayMs = 2;
     const measured: number[] = [];
     for (let round = 0; round < 20; round += 1) {
       const { resumeMs } = await numbers.resumedAfter(() => proxy.cut());
@@ -59,7 +64,9 @@ describe('consuming and publishing resume by themselves', () => {
   it('when a line that went silent, without any end of it, is noticed by its heartbeats', async () => {
     const other = await TcpProxy.to(vhost.url);
     const urls = [proxy.url, other.url];
-    const numbers = await Traffic.start({ options: { connection: { urls, ...HEARTBEAT } } });
+    const numbers = await Traffic.start({
+      options: { connection: { urls, ...HEARTBEAT }, reconnect: RECONNECT },
+    });
     // Both connections go by one of them, or each by another: all lines are silent, and one of them stays so.
     const { noticedMs, resumeMs } = await numbers.resumedAfter(async () => {
       const lost = numbers.losses();
@@ -91,20 +98,22 @@ describe('consuming and publishing resume by themselves', () => {
   });
 
   it('of an exclusive queue, which the broker gives to nobody else as long as it takes the earlier connection for alive', async () => {
-    const numbers = await traffic(HEARTBEAT, { flags: { exclusive: true }, call: { mandatory: true } });
+    // With the waits of the default, which would be 30 s for a refusal that waiting does not cure.
+    const options = { connection: { url: proxy.url, ...HEARTBEAT } };
+    const numbers = await traffic({}, { options, flags: { exclusive: true }, call: { mandatory: true } });
 
     const { resumeMs } = await numbers.resumedAfter(() => proxy.strand());
 
     const errors = numbers.receiverEvents.of('connection.failed').items.map(({ error }) => error);
     expect(errors).toContainEqual(expect.objectContaining({ code: 'TOPOLOGY_REFUSED', amqpCode: 405 }));
+    // As soon as the broker lets it: the refusal is no reason to wait for long.
+    expect(resumeMs).toBeLessThan(20_000);
     // What waited in the queue has gone with it: there is nothing to be counted.
     report({ fault: 'half-open, exclusive queue (heartbeat 1 s)', test: TEST, resumeMs });
   });
 
   it('when nobody accepts connections for a while', async () => {
-    const numbers = await Traffic.start({
-      options: { connection: { url: proxy.url }, reconnect: RECONNECT },
-    });
+    const numbers = await traffic();
 
     const { resumeMs } = await numbers.resumedAfter(async () => {
       proxy.refuse();
@@ -125,7 +134,7 @@ describe('of three URLs', () => {
   it('the next one is used when the one in use dies and stays dead', async () => {
     const proxies = [proxy, await TcpProxy.to(vhost.url), await TcpProxy.to(vhost.url)];
     const urls = [...proxies.map(({ url }) => url), 'amqp://no-such-host.invalid'];
-    const numbers = await Traffic.start({ options: { connection: { urls } } });
+    const numbers = await Traffic.start({ options: { connection: { urls }, reconnect: RECONNECT } });
 
     const dead: string[] = [];
     const measured: number[] = [];
@@ -180,9 +189,40 @@ describe('an event loop that is blocked for longer than the heartbeats allow', (
   });
 });
 
+describe('a fleet that loses its broker together', () => {
+  it('does not come back together: the waits are spread, grow, and are capped', async () => {
+    const reconnect = { initialDelayMs: 100, maxDelayMs: 1_000 };
+    const failed = new Inbox<number>();
+    const observer = (event: PostageEvent): void => {
+      if (event.kind === 'connection.failed') failed.push(event.retryInMs ?? Infinity);
+    };
+    const servers = Array.from(
+      { length: 20 },
+      () => new PostageServer({ url: proxy.url, reconnect, observer, log: false }),
+    );
+    const connect = async (): Promise<unknown> =>
+      Promise.all(servers.map((server) => server.unwrap().connectPublisher()));
+    await connect();
+
+    proxy.refuse();
+    proxy.cut();
+    const first = await failed.take(servers.length);
+    const all = await failed.take(servers.length * 6, 30_000);
+    await proxy.accept();
+    await connect();
+
+    // Full jitter: anything from 0 to a bound that doubles. That so many are equal by chance, or so few late, does not happen.
+    expect(Math.max(...first)).toBeLessThanOrEqual(reconnect.initialDelayMs);
+    expect(new Set(first).size).toBeGreaterThan(servers.length / 3);
+    expect(Math.max(...all)).toBeGreaterThan(2 * reconnect.initialDelayMs);
+    expect(Math.max(...all)).toBeLessThanOrEqual(reconnect.maxDelayMs);
+    await Promise.all(servers.map((server) => server.close()));
+  });
+});
+
 describe('the tool itself', () => {
   it('lets no byte and no end pass while the line is frozen', async () => {
-    const model = await connect(`${proxy.url}?heartbeat=0`);
+    const model = await connectRaw(`${proxy.url}?heartbeat=0`);
     model.on('error', () => undefined);
     const channel = await model.createChannel();
     proxy.freeze();

@@ -15,7 +15,7 @@ import { createVhost, givenBroker, type Vhost } from '../support/rabbit.js';
 import { useUnhandledRejections } from '../support/unhandled.js';
 import { viewOf } from './support/broker-view.js';
 import { closeConnectionsOf, createUser, deleteUser, type NodeUser } from './support/fault-node.js';
-import { Traffic } from './support/traffic.js';
+import { RECONNECT, Traffic } from './support/traffic.js';
 
 const TEST = 'test/faults/operator.spec.ts';
 const CYCLES = 50;
@@ -53,7 +53,7 @@ class Notes {
 
 const start = async (): Promise<Traffic> => {
   const traffic = await Traffic.start({
-    options: { connection: { url: user.url }, prefetch: 7 },
+    options: { connection: { url: user.url }, prefetch: 7, reconnect: RECONNECT },
     receiver: { fingerprint: { name: NAME, host: 'h1', pid: '11' }, application: { groups: ['early'] } },
     controllers: [Notes],
     onNote: heard.push,
@@ -62,6 +62,8 @@ const start = async (): Promise<Traffic> => {
   const member = traffic.receiver.get(ApplicationMember);
   await consumer.queueBind(Extra, traffic.queue, 'bound.later');
   await consumer.queueBind(Extra, 'consumed-later', 'consumed.later', { autoDelete: true });
+  // A binding that goes with the connection, as its queue does.
+  await consumer.queueBind(Extra, 'consumed-later', 'consumed.and.bound');
   await member.join('late');
   await member.join('left');
   await member.leave('left');
@@ -79,11 +81,12 @@ const tryAllWays = async (traffic: Traffic): Promise<void> => {
   await at(Address.groupRoundRobin(NAME, 'late')).command('note', 'late');
   await elsewhere('bound.later').command('note', 'bound');
   await elsewhere('consumed.later').command('note', 'consumed');
+  await elsewhere('consumed.and.bound').command('note', 'both');
   await expect(at(Address.group(NAME, 'left')).command('note', 'left')).rejects.toMatchObject({
     code: 'UNROUTABLE',
   });
   // A key of all members may lead to one of them by two ways.
-  const all = new Set(['bound', 'consumed', 'early', 'late']);
+  const all = new Set(['both', 'bound', 'consumed', 'early', 'late']);
   await eventually(() => expect(new Set(heard.items.slice(known))).toEqual(all), 30_000);
 };
 

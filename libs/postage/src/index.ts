@@ -57,10 +57,18 @@ export { defineQueue } from './topology/queue.js';
 export type { Compatibility, QueueDefinition, QueueFlags, QueueSpec, QueueType } from './topology/queue.js';
 export type { AmqpTable, AmqpValue, DeclareMode, Exchange, ExchangeType, Queue } from './topology/types.js';
 
-export type { DeliveryFacts, MessageFacts, Observer, PostageEvent } from './observability/observer.js';
+export type {
+  DeliveryFacts,
+  MessageFacts,
+  Observer,
+  PostageEvent,
+  WhatFollows,
+} from './observability/observer.js';
 
-export type { ConnectionProvider } from './connection/amqp-driver.js';
+export type { ConnectionProvider } from './connection/connection-source.js';
 export type { BackoffOptions } from './connection/backoff.js';
+export type { PublishingOptions } from './connection/publish-policy.js';
+export type { StartupMode, StartupOptions } from './connection/startup.js';
 export { PostageConnection } from './connection/connection.js';
 export type { ConnectionSnapshot } from './connection/connection.js';
 export type { ConnectionOptions } from './connection/options.js';
@@ -90,6 +98,7 @@ export type { ConsumerSnapshot } from './consumer/consumed-queues.js';
 export type { PauseTarget } from './consumer/pause-target.js';
 export type { ReplyFunction } from './consumer/invocation.js';
 export type { RecentCallsOptions } from './consumer/recent-calls-options.js';
+export type { ErrorClass, RetryPolicy } from './consumer/retry-options.js';
 
 export { Address } from './application/address.js';
 export type { AddressParts } from './application/address.js';
@@ -120,6 +129,8 @@ export {
   RpcHandler,
 } from './nest/handler.decorators.js';
 export type { Handler, HandlerDecorator } from './nest/handler.decorators.js';
+export { Reject, Requeue, RetryLater } from './nest/handler-errors.js';
+export type { RetryLaterOptions } from './nest/handler-errors.js';
 export { Content, Parameters, Reply, Sender } from './nest/param.decorators.js';
 export { PostageClient } from './nest/postage.client.js';
 export type { PostageClientOptions } from './nest/postage.client.js';
@@ -143,5 +154,6 @@ export { InjectPostageHealth, InjectPostageState } from './nest/state.decorators
 export type { PostagePhase } from './nest/phase.js';
 export { Processor } from './nest/processor.decorator.js';
 export type { ProcessorOptions } from './nest/processor.decorator.js';
+export { Retry } from './nest/retry.decorator.js';
 export { InjectApplication, InjectConsumer, InjectProducer, Producer } from './nest/producer.decorators.js';
 export type { ProducerOptions } from './nest/producer.decorators.js';

@@ -4,6 +4,7 @@ import {
   type PrivateNode,
   type PrivateNodeOptions,
 } from '../../../scripts/rabbitmq/private-node.mjs';
+import { eventually } from '../../support/eventually.js';
 import { createVhost, managementOf, uniqueName, type Broker, type Vhost } from '../../support/rabbit.js';
 
 export interface FaultNodeOptions extends Pick<PrivateNodeOptions, 'config' | 'plugins'> {
@@ -78,14 +79,19 @@ export class FaultNode implements Broker {
     return this.#started.ctl(...args);
   }
 
+  /** Runs Erlang on it, and resolves with what that returned, as text. */
+  async eval(expression: string): Promise<string> {
+    return (await this.ctl('eval', `${expression}.`)).trim();
+  }
+
   /** Changes a setting of the node that runs, such as `rabbit`, `channel_tick_interval`, `500`, until it restarts. */
   async setEnvironment(application: string, key: string, value: string): Promise<void> {
-    await this.ctl('eval', `application:set_env(${application}, ${key}, ${value}).`);
+    await this.eval(`application:set_env(${application}, ${key}, ${value})`);
   }
 
   /** The broker blocks everybody who publishes. */
   async raiseMemoryAlarm(): Promise<void> {
-    await this.ctl('set_vm_memory_high_watermark', 'absolute', '1KB');
+    await this.ctl('set_vm_memory_high_watermark', 'absolute', '1');
   }
 
   async clearMemoryAlarm(): Promise<void> {
@@ -103,6 +109,31 @@ export class FaultNode implements Broker {
   /** Closes every connection of this user, as an operator would; resolves when the broker has told them. */
   closeConnectionsOf({ name }: Pick<NodeUser, 'name'>): Promise<void> {
     return closeConnectionsOf(this, name);
+  }
+
+  /**
+   * Resolves once a quorum queue would survive a crash of its only node. RabbitMQ 3.10 elects no leader of one that crashed
+   * before its first tick, 5 s after it was made: it is there, and answers nobody.
+   * @see https://github.com/rabbitmq/rabbitmq-server/issues/10070
+   */
+  async hasTicked(vhost: Vhost, queue: string): Promise<void> {
+    const path = `/queues/${encodeURIComponent(vhost.name)}/${queue}`;
+    await eventually(async () => {
+      // Ticks tell how many messages there are.
+      const { messages } = await managementOf<{ messages?: number }>(this, 'GET', path);
+      if (messages === undefined) throw new Error(`${queue} has not ticked yet`);
+    }, 30_000);
+  }
+
+  /** Makes it the leader of a quorum queue of its cluster. */
+  async lead(vhost: Vhost, queue: string): Promise<void> {
+    const lookup = `rabbit_amqqueue:lookup(rabbit_misc:r(<<"${vhost.name}">>, queue, <<"${queue}">>))`;
+    const leader = `{ok, Q} = ${lookup}, {Name, Leader} = amqqueue:get_pid(Q)`;
+    await eventually(async () => {
+      await this.eval(`${leader}, ra:transfer_leadership({Name, Leader}, {Name, node()})`);
+      if ((await this.eval(`${leader}, Leader =:= node()`)) !== 'true')
+        throw new Error('it does not lead yet');
+    });
   }
 
   /** Lets it become a member of the cluster of another node; what it had is lost. */

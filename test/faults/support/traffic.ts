@@ -2,6 +2,7 @@ import { Module, type INestApplicationContext, type INestMicroservice, type Type
 import { NestFactory } from '@nestjs/core';
 import {
   DEFAULT_EXCHANGE,
+  GenericConsumer,
   GenericProducer,
   MessageHandler,
   Parameters,
@@ -28,6 +29,8 @@ export interface TrafficOptions {
   readonly options: AppOptions;
   /** Laid over those, for the one that handles numbers. */
   readonly receiver?: AppOptions;
+  /** Laid over those, for the one that sends them. */
+  readonly sender?: AppOptions;
   /** Of the queue, which is durable. */
   readonly flags?: QueueFlags;
   /** Further classes with handlers. */
@@ -42,7 +45,7 @@ export interface TrafficOptions {
   readonly onNote?: (parameters: unknown) => void;
 }
 
-/** For outages of some seconds: by default the waits would become as long as those. */
+/** For faults one after the other, and outages of some seconds: by default the waits would become as long as those. */
 export const RECONNECT = { initialDelayMs: 50, maxDelayMs: 500 } as const;
 const LIMIT_MS = 60_000;
 
@@ -81,13 +84,13 @@ export class Traffic {
   }
 
   async open(): Promise<void> {
-    const { options, call = {}, sending = { window: 20, pauseMs: 5 } } = this.#options;
+    const { options, sender = {}, call = {}, sending = { window: 20, pauseMs: 5 } } = this.#options;
     this.#receiver = await this.#startReceiver();
-    const root = PostageModule.forRoot({ ...options, observer: this.senderEvents.observe });
+    const root = PostageModule.forRoot({ ...options, ...sender, observer: this.senderEvents.observe });
     @Module({ imports: [PostageModule.forFeature([Numbers]), root] })
     class SenderModule {}
     this.#sender = await NestFactory.createApplicationContext(SenderModule, { logger: false });
-    const producer = this.#sender.get(Numbers).with({ key: this.queue, ...call });
+    const producer = this.to(this.queue, call);
     this.#numbers = new NumberedSender((number) => producer.command('number', number), sending);
     await this.handlesMore();
   }
@@ -127,13 +130,29 @@ export class Traffic {
     return this.#numbers;
   }
 
+  /** A producer of the sender whose messages and calls go to this queue. */
+  to(queue: string, call: CallOptions = {}): GenericProducer {
+    return this.sender.get(Numbers).with({ key: queue, ...call });
+  }
+
   /** Resolves once a number has been handled that had not been sent when this was called. */
   async handlesMore(limitMs = LIMIT_MS): Promise<void> {
     const { next } = this.numbers;
-    const text = `no number from ${next} on was handled; ${this.numbers.confirmed} were confirmed`;
     await eventually(() => {
-      if (!this.tally.reached(next)) throw new Error(text);
+      if (!this.tally.reached(next))
+        throw new Error(`no number from ${next} on was handled: ${this.#situation()}`);
     }, limitMs);
+  }
+
+  /** For errors. */
+  #situation(): string {
+    const { confirmed, failures } = this.numbers;
+    const { consuming } = this.receiver.get(PostageConnection).snapshot;
+    const { publishing, pendingPublishes } = this.sender.get(PostageConnection).snapshot;
+    const consumers = this.receiver.get(GenericConsumer).snapshot;
+    const { handled } = this.tally;
+    const facts = { handled, confirmed, pendingPublishes, consuming, publishing, consumers };
+    return `${JSON.stringify(facts)}, failures ${JSON.stringify([...failures])}`;
   }
 
   /** Resolves once everything that lives on the connections is in place again. */
@@ -145,9 +164,10 @@ export class Traffic {
     }, LIMIT_MS);
   }
 
-  /** Resolves once both applications have lost a connection since this was called; a promise of that, to be made before the fault. */
-  losses(): () => Promise<void> {
-    const lost = [this.receiverEvents, this.senderEvents].map((events) => events.of('connection.lost'));
+  /** Resolves once both applications, or one of them, have lost a connection since this was called: to be called before the fault. */
+  losses(who: 'both' | 'receiver' = 'both'): () => Promise<void> {
+    const events = who === 'both' ? [this.receiverEvents, this.senderEvents] : [this.receiverEvents];
+    const lost = events.map((each) => each.of('connection.lost'));
     const before = lost.map(({ items }) => items.length);
     return async () => {
       await Promise.all(lost.map((inbox, index) => inbox.take((before[index] ?? 0) + 1, LIMIT_MS)));
@@ -155,23 +175,26 @@ export class Traffic {
   }
 
   /**
-   * Does something to both, and resolves once a message was handled that was sent after both had noticed; with how long that
-   * took, in milliseconds.
+   * Does something to them, and resolves once a message was handled that was sent after they had noticed, and everything is in
+   * place; with how long that took, in milliseconds.
    * @param fault resolves with the time (`performance.now()`) from which on it was possible, where that is not its own begin
+   * @param noticed made before the fault, and called after it began
    */
   async resumedAfter(
     fault: () => unknown,
+    noticed: () => Promise<unknown> = this.losses(),
   ): Promise<{ readonly noticedMs: number; readonly resumeMs: number }> {
-    const lost = this.losses();
     const begunMs = performance.now();
     const possible = Promise.resolve(fault());
-    await lost();
+    // Whoever waits for the notice hears of it later.
+    possible.catch(() => undefined);
+    await noticed();
     const noticedMs = performance.now() - begunMs;
     const possibleMs = await possible;
     await this.handlesMore();
     await this.ready();
-    const since = typeof possibleMs === 'number' ? possibleMs : begunMs;
-    return { noticedMs, resumeMs: performance.now() - since };
+    const sinceMs = typeof possibleMs === 'number' ? possibleMs : begunMs;
+    return { noticedMs, resumeMs: performance.now() - sinceMs };
   }
 
   /** Sends no more, and waits for what is on its way; with how many numbers were sent and handled. */

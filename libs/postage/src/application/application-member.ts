@@ -1,4 +1,5 @@
 import type { PostageConnection } from '../connection/connection.js';
+import { checkReadable } from '../connection/incoming-headers.js';
 import type { Delivery } from '../connection/port.js';
 import type { GenericConsumer, OwnQueueOptions } from '../consumer/generic-consumer.js';
 import type { Observer } from '../observability/observer.js';
@@ -186,9 +187,11 @@ const namesOf = (bindings: readonly QueueBinding[]): readonly string[] =>
   bindings.map(([queue]) => (typeof queue === 'string' ? queue : queue.name));
 
 /** Undefined: too large, or no message; whoever handles work tells that. */
-const readSmall = ({ content, properties }: Delivery, codec: Codec): MessageBody | undefined => {
+const readSmall = (delivery: Delivery, codec: Codec): MessageBody | undefined => {
+  const { content, properties } = delivery;
   if (content.length > MAX_CONTROL_BYTES) return undefined;
   try {
+    checkReadable(delivery);
     return codec.decodeBody(content, properties.contentType);
   } catch {
     return undefined;

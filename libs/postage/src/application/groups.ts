@@ -1,6 +1,7 @@
 import type { PostageConnection } from '../connection/connection.js';
 import type { ChannelPort } from '../connection/port.js';
 import type { GenericConsumer } from '../consumer/generic-consumer.js';
+import { BrokerError, ConnectionError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
 import type { Compatibility } from '../topology/queue.js';
 import type { QueueBinding } from '../topology/binding.js';
@@ -100,7 +101,8 @@ export class Groups {
       });
     } catch (error) {
       this.#names.delete(group);
-      await this.#stopConsuming(group);
+      // Why it could not join says more than what came of that.
+      await this.#stopConsuming(group).catch(() => undefined);
       throw error;
     }
     observer({ kind: 'group.joined', group });
@@ -170,8 +172,8 @@ export class Groups {
         bind: () => open.bindQueue(binding),
         unbind: () => open.unbindQueue(binding),
       });
-    } catch {
-      // Said above.
+    } catch (error) {
+      if (!isGone(error)) throw error;
     } finally {
       connection.consumingDeclarations.forgetQueue(name);
       await channel?.close();
@@ -185,3 +187,8 @@ interface GroupQueue {
   bind(): Promise<void>;
   unbind(): Promise<void>;
 }
+
+/** A queue that is not there any more, or a connection: anything else is a refusal, and somebody has to hear of it. */
+const isGone = (error: unknown): boolean =>
+  error instanceof ConnectionError ||
+  (error instanceof BrokerError && (error.amqpCode === undefined || error.amqpCode === 404));

@@ -1,3 +1,4 @@
+import { explainConsuming } from '../topology/refusal-access.js';
 import type { ChannelPort, ConsumeOptions, Delivery } from '../connection/port.js';
 import { Intake } from './intake.js';
 
@@ -106,7 +107,8 @@ export class ChannelConsumer {
     const isConsuming = mode === 'consuming';
     await this.channel.prefetch(isConsuming ? prefetch : 1);
     const options = isConsuming ? await beforeConsuming(this.#intake.waiting) : KEEPING;
-    return this.channel.consume(queue, isConsuming ? this.#onDelivery : this.#onKept, options);
+    const listener = isConsuming ? this.#onDelivery : this.#onKept;
+    return this.channel.consume(queue, listener, options).catch(explainOrThrow);
   }
 
   readonly #onDelivery = (delivery: Delivery | null): void => {
@@ -129,3 +131,8 @@ export class ChannelConsumer {
     this.#keeping = undefined;
   }
 }
+
+/** A right that is missing is a reason for the start to fail: it would be refused again and again. */
+const explainOrThrow = (error: unknown): never => {
+  throw explainConsuming(error) ?? error;
+};

@@ -2,7 +2,7 @@ import type { Delivery } from '../connection/port.js';
 import { ConnectionError, InvalidOptionError } from '../errors.js';
 import { mergeTopologies, topologyOf, type Eqk } from '../topology/binding.js';
 import type { Compatibility, QueueFlags } from '../topology/queue.js';
-import type { AmqpTable, Binding, Exchange, Queue, Topology } from '../topology/types.js';
+import type { AmqpTable, Binding, Exchange, Topology } from '../topology/types.js';
 import {
   ConsumedQueues,
   type ConsumedQueuesOptions,
@@ -10,9 +10,11 @@ import {
   type DispatcherPlan,
 } from './consumed-queues.js';
 import type { Dispatcher } from './dispatch.js';
-import { describePattern, type Handler, type HandlerPattern } from './handlers.js';
-import { queuesOfTarget, type PauseTarget } from './pause-target.js';
-import { partFor, planQueues, prefetchOf, type ProcessorScope, type ScopedHandler } from './queue-plan.js';
+import type { Handler, HandlerPattern } from './handlers.js';
+import type { PauseTarget } from './pause-target.js';
+import { partFor, type ProcessorScope } from './queue-plan.js';
+import { Registrations } from './registrations.js';
+import type { Subscription } from './subscription.js';
 
 export interface GenericConsumerOptions extends ConsumedQueuesOptions {
   readonly compatibility: Compatibility;
@@ -35,39 +37,33 @@ export interface OwnQueueOptions {
 export class GenericConsumer {
   readonly #options: GenericConsumerOptions;
   readonly #queues: ConsumedQueues;
-  readonly #handlers: ScopedHandler[] = [];
-  readonly #scopes = new Set<ProcessorScope>();
-  /** The queues of handlers that belong to no processor. */
-  readonly #own: { readonly label: string; eqk: Eqk };
-  readonly #privateQueues = new Set<string>();
+  readonly #registered: Registrations;
   /** Bound before the start: put in place with it. */
   readonly #early: (() => Promise<void>)[] = [];
   readonly #earlyQueues = new Set<string>();
   /** Asked for before the start: what there is to pause is known then. */
   readonly #earlyPauses: (() => void)[] = [];
+  #subscriptions: readonly Subscription[] | undefined;
   #started: Promise<void> | undefined;
   #drained: Promise<void> | undefined;
 
   constructor(options: GenericConsumerOptions) {
     this.#options = options;
     this.#queues = new ConsumedQueues(options);
-    this.#own = { label: 'the server', eqk: [] };
-    this.#scopes.add(this.#own);
+    this.#registered = new Registrations(options);
   }
 
   /** Adds queues for the handlers that belong to no processor; before `start`. */
   addQueues(eqk: Eqk, options: OwnQueueOptions = {}): void {
     const { privateQueues = [], watchedQueues = [], commandQueues = [] } = options;
-    this.#own.eqk = [...this.#own.eqk, ...eqk];
-    for (const name of privateQueues) this.#privateQueues.add(name);
+    this.#registered.addQueues(eqk, privateQueues);
     for (const name of watchedQueues) this.#queues.leftovers.watch(name);
     for (const name of commandQueues) this.#queues.pauses.spare(name);
   }
 
   /** Adds a handler; before `start`. Without a scope it serves the queues of the consumer itself. */
-  register(handler: Handler, scope: ProcessorScope = this.#own): void {
-    this.#scopes.add(scope);
-    this.#handlers.push({ handler, scope });
+  register(handler: Handler, scope?: ProcessorScope): void {
+    this.#registered.add(handler, scope);
   }
 
   /**
@@ -82,20 +78,24 @@ export class GenericConsumer {
     return this.#started;
   }
 
-  async #start(): Promise<void> {
-    const plans = planQueues({
-      scopes: [...this.#scopes],
-      handlers: this.#handlers,
-      defaultPrefetch: this.#options.prefetch,
-      compatibility: this.#options.compatibility,
-      ownEqk: this.#own.eqk,
-      privateQueues: this.#privateQueues,
-    });
-    this.#warnOfHandlersWithoutQueue();
+  /**
+   * Works out what is to be declared and consumed, without the broker.
+   * @throws {InvalidOptionError} definitions contradict each other, or what was paused before is not there
+   * @throws {DuplicateHandlerError} two rpc handlers for one pattern on one queue
+   */
+  prepare(): void {
+    if (this.#subscriptions) return;
+    const plans = this.#registered.plan();
     for (const pause of this.#earlyPauses) pause();
-    await Promise.all(
-      plans.map((plan) => this.#queues.add(plan)).map((subscription) => subscription.start()),
-    );
+    this.#subscriptions = plans.map((plan) => this.#queues.add(plan));
+    // Throws where several queues have a dead-letter queue in common, and want it different.
+    mergeTopologies(...this.#queues.topologies);
+  }
+
+  async #start(): Promise<void> {
+    this.prepare();
+    this.#warnOfHandlersWithoutQueue();
+    await Promise.all((this.#subscriptions ?? []).map((subscription) => subscription.start()));
     for (const bind of this.#early) await bind();
   }
 
@@ -128,10 +128,7 @@ export class GenericConsumer {
 
   #queuesOf(target: PauseTarget | undefined): readonly string[] | undefined {
     if (target === undefined) return undefined;
-    const { compatibility } = this.#options;
-    const further = [...this.#queues.names, ...this.#earlyQueues];
-    const targets = { scopes: [...this.#scopes], ownEqk: this.#own.eqk, compatibility, further };
-    const queues = queuesOfTarget(target, targets);
+    const queues = this.#registered.queuesOf(target, [...this.#queues.names, ...this.#earlyQueues]);
     return typeof target === 'string' ? queues : queues.filter((name) => !this.#queues.pauses.isSpared(name));
   }
 
@@ -165,10 +162,7 @@ export class GenericConsumer {
     mergeTopologies(...this.#queues.topologies, bare);
     const existing = this.#queues.get(queue);
     if (existing) return existing.topology.extend(hasFlags ? topology : bare);
-    await this.#consume(
-      topology,
-      this.#handlers.map(({ handler }) => handler),
-    );
+    await this.#consume(topology, this.#registered.handlers);
   }
 
   /**
@@ -189,7 +183,7 @@ export class GenericConsumer {
       const part = partFor(queue, topology);
       const existing = this.#queues.get(queue.name);
       if (existing) await existing.topology.extend(part);
-      else await this.#consume(part, this.#ownHandlers, this.#ownPrefetch(queue));
+      else await this.#consume(part, this.#registered.ownHandlers, this.#registered.ownPrefetch(queue));
     }
   }
 
@@ -206,7 +200,7 @@ export class GenericConsumer {
     this.#throwIfClosing();
     const [queue] = topology.queues;
     if (!queue) throw new InvalidOptionError('queue', 'must name a queue.');
-    const isPrivate = queue.exclusive || this.#privateQueues.has(queue.name);
+    const isPrivate = this.#registered.isPrivate(queue);
     await this.#queues.start({ queue, isPrivate, topology, prefetch, handlers });
   }
 
@@ -249,8 +243,7 @@ export class GenericConsumer {
 
   /** What the handlers are for, without repetitions. */
   get patterns(): readonly HandlerPattern[] {
-    const patterns = this.#handlers.map(({ handler: { pattern } }) => pattern);
-    return [...new Map(patterns.map((pattern) => [describePattern(pattern), pattern])).values()];
+    return this.#registered.patterns;
   }
 
   /** Whether a message waited in its queue before this process consumed it, as far as one can tell; only of watched queues. */
@@ -269,25 +262,13 @@ export class GenericConsumer {
     return this.#drained;
   }
 
-  #ownPrefetch(queue: Queue): number {
-    const owners = [...this.#scopes].filter((scope) => scope === this.#own || scope.eqk.length === 0);
-    return prefetchOf(queue, owners, this.#options.prefetch);
-  }
-
-  get #ownHandlers(): readonly Handler[] {
-    return this.#handlers
-      .filter(({ scope }) => scope === undefined || scope === this.#own || scope.eqk.length === 0)
-      .map(({ handler }) => handler);
-  }
-
   #throwIfClosing(): void {
     if (this.#drained)
       throw new ConnectionError('CONNECTION_CLOSED', 'the consumer is closing: it binds nothing any more');
   }
 
   #warnOfHandlersWithoutQueue(): void {
-    if (this.#own.eqk.length > 0) return;
-    const idle = this.#ownHandlers.map(({ label }) => label);
+    const { withoutQueue: idle } = this.#registered;
     if (idle.length === 0) return;
     const text = `no queue leads to ${idle.join(', ')}: give the class @Processor({ eqk: [...] }), or the server an eqk option`;
     this.#options.observer({ kind: 'warning', text });

@@ -5,9 +5,13 @@ import { AmqpDriver } from '../connection/amqp-driver.js';
 import { PostageConnection } from '../connection/connection.js';
 import { resolveConnection, type ConnectionOptions } from '../connection/options.js';
 import type { Driver } from '../connection/port.js';
+import { resolveStartup, type Startup } from '../connection/startup.js';
 import { GenericConsumer } from '../consumer/generic-consumer.js';
 import { checkPrefetch } from '../consumer/queue-plan.js';
 import { resolveRecentCalls } from '../consumer/recent-calls-options.js';
+import { resolveRetry } from '../consumer/retry-options.js';
+import type { RetrySettings } from '../consumer/retry-policy.js';
+import { resolveDeadLetter } from '../consumer/retry-topology.js';
 import { InvalidOptionError } from '../errors.js';
 import { combine, guarded, silent, type Observer } from '../observability/observer.js';
 import { checkDuration } from '../producer/call-options.js';
@@ -19,7 +23,7 @@ import { Codec } from '../wire/codec.js';
 import type { Encoder } from '../wire/encoder.js';
 import { Fingerprint } from '../wire/fingerprint.js';
 import { JsonEncoder } from '../wire/json-encoder.js';
-import { toFailure } from './failure.js';
+import { describeError, toFailure } from './failure.js';
 import { PhaseTracker } from './phase.js';
 import { logTo } from './postage.logger.js';
 import type { PostageOptions } from './postage.options.js';
@@ -43,16 +47,20 @@ export class Messaging implements MessagingRuntime {
   readonly fingerprint: MessagingRuntime['fingerprint'];
   readonly observer: Observer;
   readonly debug: boolean;
+  /** Of message handlers that do not say themselves. */
+  readonly retry: RetrySettings | false;
   readonly application: ApplicationServices;
   readonly state: PostageState;
   readonly #phase = new PhaseTracker();
   readonly #drainTimeoutMs: number;
   readonly #listeners = new Set<Observer>();
+  readonly #startup: Startup;
   #started: Promise<void> | undefined;
 
   /** Connects nothing: that happens with the first message sent, or when a server starts. @throws {InvalidOptionError} */
   constructor(options: PostageOptions = {}) {
     checkKnown(options);
+    this.retry = resolveRetry(options.retry ?? false, 'retry');
     this.#drainTimeoutMs = positive('drainTimeoutMs', options.drainTimeoutMs ?? DEFAULTS.drainTimeoutMs);
     this.debug = options.debug ?? process.env['POSTAGE_DEBUG_MODE'] === 'true';
     const log = options.log === false ? silent : logTo(this.debug);
@@ -69,7 +77,10 @@ export class Messaging implements MessagingRuntime {
     this.fingerprint = new Fingerprint(parts).asDict();
     const { observer, fingerprint } = this;
     const name = `${fingerprint.name ?? 'postage'} ${fingerprint.pid}@${fingerprint.host}`;
-    this.connection = new PostageConnection({ driver, name, reconnect: options.reconnect, observer });
+    this.#startup = resolveStartup(options.startup);
+    const { reconnect, publishing } = options;
+    const settings = { reconnect, publishing, startup: this.#startup, observer };
+    this.connection = new PostageConnection({ driver, name, ...settings });
     this.errors = new RemoteErrors(options.errors, (known, error) =>
       observer({ kind: 'internal.failure', where: `making the error "${known}" of a replier`, error }),
     );
@@ -117,6 +128,8 @@ export class Messaging implements MessagingRuntime {
       drainTimeoutMs: this.#drainTimeoutMs,
       toFailure,
       recentCalls: resolveRecentCalls(options.recentCalls),
+      deadLetter: resolveDeadLetter(options.deadLetter, 'deadLetter'),
+      describeError,
     });
     consumer.addQueues(defineEqk(options.eqk ?? [], 'eqk'));
     return consumer;
@@ -146,6 +159,19 @@ export class Messaging implements MessagingRuntime {
   async #start(): Promise<void> {
     this.#phase.enter('starting');
     this.application.prepare();
+    if (this.#startup.mode !== 'background') return this.#consume();
+    this.consumer.prepare();
+    this.#consume().catch((error: unknown) => {
+      const { kind } = this.connection.consuming.state;
+      // Where nothing else keeps the program alive, it ends now, and not as if all were well.
+      if (kind === 'failed') process.exitCode ??= 1;
+      // Of the connection everybody has heard already.
+      if (kind === 'failed' || kind === 'closed') return;
+      this.observer({ kind: 'internal.failure', where: 'starting in the background', error });
+    });
+  }
+
+  async #consume(): Promise<void> {
     await this.consumer.start();
     await this.application.start();
     this.#phase.enter('running');
@@ -186,9 +212,13 @@ const KNOWN: Readonly<Record<keyof PostageOptions, true>> = {
   encoders: true,
   maxMessageBytes: true,
   prefetch: true,
+  retry: true,
+  deadLetter: true,
   drainTimeoutMs: true,
   compatibility: true,
   reconnect: true,
+  startup: true,
+  publishing: true,
   maxReplyQueues: true,
   replyQueueIdleMs: true,
   recentCalls: true,

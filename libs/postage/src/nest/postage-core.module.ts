@@ -13,9 +13,9 @@ import type { RpcCaller } from '../producer/rpc-caller.js';
 import { applicationProviders } from './application.providers.js';
 import { Messaging } from './messaging.js';
 import { isHandlerClass, processorOf } from './metadata.js';
-import type { PostageOptions } from './postage.options.js';
 import { PostageServer } from './postage.server.js';
 import { noteErrorsOfClass } from './raw-error.js';
+import type { SealedOptions } from './sealed-options.js';
 import { stateProviders } from './state.providers.js';
 import {
   connectionToken,
@@ -55,9 +55,9 @@ export class PostageCoreModule {
 const servicesOf = (name: string | undefined): Provider[] => [
   {
     provide: messagingToken(name),
-    useFactory: (given: PostageOptions, modules: ModulesContainer) => {
+    useFactory: (given: SealedOptions, modules: ModulesContainer) => {
       refuseSecond(modules, name);
-      return new ModuleMessaging(given);
+      return new ModuleMessaging(given.open());
     },
     inject: [optionsToken(name), ModulesContainer],
   },

@@ -16,6 +16,7 @@ import { PostageDrain } from './postage.drain.js';
 import type { PostageOptions } from './postage.options.js';
 import type { PostageServer } from './postage.server.js';
 import { producerOptionsOf } from './producer.decorators.js';
+import { SealedOptions } from './sealed-options.js';
 import {
   drainToken,
   messagingToken,
@@ -66,7 +67,7 @@ export class PostageModule {
   /** @throws {InvalidOptionError} when the application starts */
   static forRoot(options: PostageModuleOptions = {}): DynamicModule {
     const { name, ...rest } = options;
-    return root(name, [{ provide: optionsToken(name), useValue: rest }]);
+    return root(name, [{ provide: optionsToken(name), useValue: new SealedOptions(rest) }]);
   }
 
   static forRootAsync(options: PostageModuleAsyncOptions): DynamicModule {
@@ -115,12 +116,17 @@ const root = (
 
 const asyncProviders = (options: PostageModuleAsyncOptions): Provider[] => {
   const provide = optionsToken(options.name);
-  if (options.useFactory) return [{ provide, useFactory: options.useFactory, inject: options.inject ?? [] }];
+  const { useFactory } = options;
+  if (useFactory) {
+    const sealed = async (...dependencies: never[]): Promise<SealedOptions> =>
+      new SealedOptions(await useFactory(...dependencies));
+    return [{ provide, useFactory: sealed, inject: options.inject ?? [] }];
+  }
   const factory = options.useExisting ?? options.useClass;
-  if (factory === undefined) return [{ provide, useValue: {} }];
+  if (factory === undefined) return [{ provide, useValue: new SealedOptions({}) }];
   const fromFactory: Provider = {
     provide,
-    useFactory: (made: PostageOptionsFactory) => made.createPostageOptions(),
+    useFactory: async (made: PostageOptionsFactory) => new SealedOptions(await made.createPostageOptions()),
     inject: [factory],
   };
   return options.useClass ? [fromFactory, options.useClass] : [fromFactory];

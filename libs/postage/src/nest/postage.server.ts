@@ -10,6 +10,7 @@ import type { ProcessorScope } from '../consumer/queue-plan.js';
 import type { PostageEvent } from '../observability/observer.js';
 import { originalError } from './failure.js';
 import { describeHandler, type HandlerDescription } from './handler-description.js';
+import { retryIn, retryOfRpc } from './retry-metadata.js';
 import { Messaging } from './messaging.js';
 import { POSTAGE_TRANSPORT, processorOf, type DecoratedClass, type ProcessorMetadata } from './metadata.js';
 import { payloadOf } from './payload.js';
@@ -98,11 +99,12 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
     callback.extras = extras;
     this.messageHandlers.set(`${this.messageHandlers.size} ${description.handler.label}`, callback);
     const { handler, payload, contentView } = description;
+    const retry = this.#retryOf(handler, retryIn(extras), processor);
     const invoke = (invocation: Invocation): Promise<unknown> => {
       const data = payloadOf(invocation.body, payload, contentView);
       return this.#run(callback, data, new PostageContext(invocation));
     };
-    this.#register({ ...handler, invoke }, description.target, processor);
+    this.#register({ ...handler, invoke, retry }, description.target, processor);
   }
 
   /** It has been connected, and is going to listen: until then the application is not ready. */
@@ -147,6 +149,17 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
     return this.#messaging.connection as T;
   }
 
+  /** Its own policy, or that of its processor, or that of the application; an rpc has none. */
+  #retryOf(
+    { pattern, label }: Pick<Handler, 'pattern' | 'label'>,
+    own: Handler['retry'],
+    processor: ProcessorMetadata | undefined,
+  ): Handler['retry'] {
+    if (pattern.category === 'message') return own ?? processor?.retry ?? this.#messaging.retry;
+    if (own === undefined) return undefined;
+    throw retryOfRpc(label);
+  }
+
   #isNew({ target, key }: HandlerDescription): boolean {
     if (target === undefined || key === undefined) return true;
     const known = this.#registered.get(target) ?? new Set<string>();
@@ -167,6 +180,7 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
       eqk: processor.eqk,
       prefetch: processor.prefetch,
       source: target,
+      deadLetter: processor.deadLetter,
     };
     this.#scopes.set(processor, scope);
     this.consumer.register(handler, scope);

@@ -18,7 +18,9 @@ const start = async (): Promise<{ vhost: Vhost; traffic: Traffic }> => {
   const vhost = await nodes[0].vhost('cluster');
   const urls = nodes.map(({ url }) => Object.assign(new URL(url), { pathname: `/${vhost.name}` }).href);
   const options = { connection: { urls }, reconnect: RECONNECT };
-  const traffic = await Traffic.start({ options, flags: { type: 'quorum' } });
+  // Three nodes are enough work for a small machine.
+  const sending = { window: 10, pauseMs: 20 };
+  const traffic = await Traffic.start({ options, flags: { type: 'quorum' }, sending });
   await nodes[0].hasTicked(vhost, traffic.queue);
   return { vhost, traffic };
 };

@@ -31,10 +31,14 @@ afterEach(async () => {
 
 const flood = async (config: Omit<FloodConfig, 'url' | 'count'> = {}): Promise<Said> => {
   const nodeArgs = ['--unhandled-rejections=strict', `--max-old-space-size=${HEAP_MEGABYTES}`];
-  const args = [JSON.stringify({ url: vhost.url, count: COUNT, ...config } satisfies FloodConfig)];
+  // All of them together: the machine may be slow.
+  const publishTimeoutMs = 110_000;
+  const all: FloodConfig = { url: vhost.url, count: COUNT, publishTimeoutMs, ...config };
+  const args = [JSON.stringify(all)];
   const child = new ChildProgram(PROGRAM, { args, nodeArgs });
   onTestFinished(() => child.close());
-  const [settled] = await child.saying('settled');
+  await child.until(() => child.said('settled').length > 0, 'the end of all', 110_000);
+  const [settled] = child.said('settled');
   expect(await child.exit()).toEqual({ code: 0, signal: null });
   if (!settled) throw new Error('it said nothing');
   return settled;

@@ -52,7 +52,7 @@ export const atLeastOnce = (type: 'classic' | 'quorum', test: string): void => {
     let faultCount = 0;
     for (;;) {
       const end = Math.min(NUMBERS, traffic.numbers.confirmed + NUMBERS_PER_FAULT);
-      await eventually(() => expect(traffic.numbers.confirmed).toBeGreaterThanOrEqual(end), 60_000);
+      await eventually(() => expect(traffic.numbers.confirmed).toBeGreaterThanOrEqual(end), 90_000);
       if (end === NUMBERS) break;
       faultCount += 1;
       const fault = CRASHES.has(faultCount) ? crash : faults[faultCount % faults.length];
@@ -75,5 +75,5 @@ export const atLeastOnce = (type: 'classic' | 'quorum', test: string): void => {
       });
     });
     expect(unhandled).toEqual([]);
-  }, 180_000);
+  }, 300_000);
 };

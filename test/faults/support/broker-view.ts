@@ -1,7 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { eventually } from '../../support/eventually.js';
 import { givenBroker, managementOf, type Broker, type Vhost } from '../../support/rabbit.js';
 import { RawPeer } from '../../support/raw-peer.js';
+
+/** A private node reports every second. */
+const REPORT_MS = 1_500;
 
 /** What a virtual host looks like from the broker: how many connections and channels, and every consumer. */
 export interface BrokerView {
@@ -36,6 +40,21 @@ export const viewOf = async (
     channels: channels.length,
     consumers: described.toSorted(),
   };
+};
+
+/** The same once the statistics have caught up: each queue has a consumer, and nothing changes from one report to the next. */
+export const settledViewOf = async (vhost: Vhost): Promise<BrokerView> => {
+  let last: BrokerView | undefined;
+  return eventually(async () => {
+    const queues = (await vhost.queues()).map(({ name }) => name);
+    const view = await viewOf(vhost);
+    const before = last;
+    last = view;
+    await sleep(REPORT_MS);
+    expect(view.consumers).toHaveLength(queues.length);
+    expect(view).toEqual(before);
+    return view;
+  }, 60_000);
 };
 
 /** Resolves once the broker sees exactly one consumer of the queue: it may take a while to notice that an earlier one has gone. */

@@ -37,13 +37,17 @@ export class Tally {
     return this.#highest >= start;
   }
 
-  /** Resolves once every number below `end` has been handled; what is missing then is the error. */
-  async complete(end: number, limitMs = 30_000): Promise<void> {
-    await eventually(() => {
-      if (this.handled >= end && this.missing(end).length === 0) return;
-      const missing = this.missing(end);
-      throw new Error(`${missing.length} of ${end} are missing: ${missing.slice(0, 20).join(', ')}`);
-    }, limitMs);
+  /** Resolves once every number below `end` has been handled, or rejects with what is missing when nothing was for so long. */
+  async complete(end: number, stallMs = 60_000): Promise<void> {
+    const isComplete = (): boolean => this.handled >= end && this.missing(end).length === 0;
+    while (!isComplete()) {
+      const runs = this.#runs;
+      await eventually(() => {
+        if (this.#runs > runs || isComplete()) return;
+        const missing = this.missing(end);
+        throw new Error(`${missing.length} of ${end} are missing: ${missing.slice(0, 20).join(', ')}`);
+      }, stallMs);
+    }
   }
 }
 

@@ -35,7 +35,7 @@ export interface TrafficOptions {
   readonly flags?: QueueFlags;
   /** Further classes with handlers. */
   readonly controllers?: readonly Type[];
-  /** How numbers are sent. @default { window: 20, pauseMs: 5 } */
+  /** How numbers are sent. @default { window: 20, pauseMs: 10 } */
   readonly sending?: SenderOptions;
   /** Of each message. */
   readonly call?: CallOptions;
@@ -84,7 +84,7 @@ export class Traffic {
   }
 
   async open(): Promise<void> {
-    const { options, sender = {}, call = {}, sending = { window: 20, pauseMs: 5 } } = this.#options;
+    const { options, sender = {}, call = {}, sending = { window: 20, pauseMs: 10 } } = this.#options;
     this.#receiver = await this.#startReceiver();
     const root = PostageModule.forRoot({ ...options, ...sender, observer: this.senderEvents.observe });
     @Module({ imports: [PostageModule.forFeature([Numbers]), root] })
@@ -197,10 +197,10 @@ export class Traffic {
     return { noticedMs, resumeMs: performance.now() - sinceMs };
   }
 
-  /** Sends no more, and waits for what is on its way; with how many numbers were sent and handled. */
-  async totals(limitMs = LIMIT_MS): Promise<Totals> {
+  /** Sends no more, and waits for what is on its way as long as anything comes; with how many numbers were sent and handled. */
+  async totals(stallMs = LIMIT_MS): Promise<Totals> {
     const sent = await this.numbers.stop();
-    await this.tally.complete(sent, limitMs).catch(() => undefined);
+    await this.tally.complete(sent, stallMs).catch(() => undefined);
     const { handled, duplicated } = this.tally;
     return { sent, handled, duplicated, lost: this.tally.missing(sent).length };
   }

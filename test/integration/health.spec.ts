@@ -61,13 +61,14 @@ const serve = async (
   connection: NonNullable<PostageModuleOptions['connection']>,
   controllers: Type[],
   second: NonNullable<PostageModuleOptions['connection']> = new MemoryBroker(),
+  options: Pick<PostageModuleOptions, 'startup'> = {},
 ) => {
   const quick = { reconnect: { initialDelayMs: 5, maxDelayMs: 50 }, log: false } as const;
   @Module({
     imports: [
       // Its own log of failed checks is not what is tested.
       TerminusModule.forRoot({ logger: false }),
-      PostageModule.forRoot({ connection, ...quick }),
+      PostageModule.forRoot({ connection, ...quick, ...options }),
       PostageModule.forRoot({ name: 'second', connection: second, ...quick }),
     ],
     controllers: [HealthController, ...controllers],
@@ -116,6 +117,21 @@ describe('the health indicator', () => {
     );
     expect((await get('alive')).code).toBe(200);
     await world.peer.channel.assertExchange(exchange.name, exchange.type);
+    await eventually(async () => expect((await get('ready')).code).toBe(200));
+  });
+
+  it('says no, but alive, while an application that starts in the background waits for its broker', async () => {
+    const [broker, queue] = [new MemoryBroker(), uniqueName('health')];
+    broker.refuseConnections(new Error('not now'));
+    const worker = processorOf(new Work(), { eqk: byName(queue) });
+    const { app, get } = await serve(broker, [worker], undefined, { startup: 'background' });
+    await app.startAllMicroservices();
+    expect(await get('ready')).toMatchObject({
+      code: 503,
+      body: { error: { postage: { status: 'down', phase: 'starting' } } },
+    });
+    expect((await get('alive')).code).toBe(200);
+    broker.refuseConnections(undefined);
     await eventually(async () => expect((await get('ready')).code).toBe(200));
   });
 

@@ -88,11 +88,14 @@ const ENTRIES = ['nestjs-postage', 'nestjs-postage/testing'];
 const APP_ENTRY = /^apps\/[^/]+\/dist\/index\.ts$/;
 /** The suites that test what stands below the public surface: what a link to a broker does. */
 const DEEP = /^test\/contract\//;
+/** Where brokers for the tests of faults come from. */
+const NODES = /^test\/faults\/support\//;
 
 /** Apps and tests use the library as its users do. */
 const asUser = (folder: string, { from, to, isFile }: Import): boolean => {
   if (!isFile) return !to.startsWith('nestjs-postage') || ENTRIES.includes(to);
   if (to.startsWith(folder) || APP_ENTRY.test(to)) return true;
+  if (NODES.test(from) && to.startsWith('scripts/rabbitmq/')) return true;
   return DEEP.test(from) && to.startsWith(SRC) && !BARRELS.includes(to);
 };
 

@@ -1,4 +1,12 @@
-import type { ChannelPort, Delivery, Driver, Link, MessageProperties, PostageOptions } from 'nestjs-postage';
+import type {
+  ChannelPort,
+  Delivery,
+  Driver,
+  Exchange,
+  Link,
+  MessageProperties,
+  PostageOptions,
+} from 'nestjs-postage';
 import { MemoryBroker } from 'nestjs-postage/testing';
 import { connect, type ConsumeMessage, type Options } from 'amqplib';
 import { createVhost, management } from './rabbit.js';
@@ -15,7 +23,13 @@ export interface Peer {
   declare(queue: string): Promise<void>;
   /** How many messages wait in a queue that exists. */
   waitingIn(queue: string): Promise<number>;
+  /** How many consumers a queue has that exists. */
+  consumersOf(queue: string): Promise<number>;
+  deleteQueue(queue: string): Promise<void>;
+  declareExchange(exchange: Exchange): Promise<void>;
+  deleteExchange(name: string): Promise<void>;
   send(queue: string, content: Buffer, properties?: MessageProperties): void;
+  publish(exchange: string, key: string, content: Buffer, properties?: MessageProperties): void;
   close(): Promise<void>;
 }
 
@@ -53,6 +67,9 @@ const openOnRabbit = async (): Promise<TestBroker> => {
 };
 
 const rabbitPeer = async (url: string): Promise<Peer> => {
+  const publish: Peer['publish'] = (exchange, key, content, properties = {}) =>
+    // amqplib declares its option fields without `undefined`, but treats undefined as absent.
+    void channel.publish(exchange, key, content, properties as Options.Publish);
   const model = await connect(url, { noDelay: true });
   model.on('error', () => undefined);
   const channel = await model.createChannel();
@@ -68,9 +85,12 @@ const rabbitPeer = async (url: string): Promise<Peer> => {
     },
     declare: async (queue) => void (await channel.assertQueue(queue, QUEUE)),
     waitingIn: async (queue) => (await channel.checkQueue(queue)).messageCount,
-    // amqplib declares its option fields without `undefined`, but treats undefined as absent.
-    send: (queue, content, properties = {}) =>
-      void channel.publish('', queue, content, properties as Options.Publish),
+    consumersOf: async (queue) => (await channel.checkQueue(queue)).consumerCount,
+    deleteQueue: async (queue) => void (await channel.deleteQueue(queue)),
+    declareExchange: async ({ name, type }) => void (await channel.assertExchange(name, type)),
+    deleteExchange: async (name) => void (await channel.deleteExchange(name)),
+    send: (queue, content, properties) => publish('', queue, content, properties),
+    publish,
     close: () => model.close().catch(() => undefined),
   };
 };
@@ -108,6 +128,8 @@ const openInMemory = (): Promise<TestBroker> => {
 const memoryPeer = async (broker: MemoryBroker): Promise<Peer> => {
   const link = await broker.connect({ connectionName: 'peer' });
   const channel: ChannelPort = await link.openChannel();
+  const publish: Peer['publish'] = (exchange, routingKey, content, properties = {}) =>
+    void channel.publish({ exchange, routingKey, content, properties, mandatory: false }, () => undefined);
   return {
     serve: async (name, onMessage) => {
       const { queue } = await channel.assertQueue({ name, ...QUEUE, declare: 'assert' });
@@ -116,11 +138,12 @@ const memoryPeer = async (broker: MemoryBroker): Promise<Peer> => {
     },
     declare: async (name) => void (await channel.assertQueue({ name, ...QUEUE, declare: 'assert' })),
     waitingIn: async (queue) => (await channel.checkQueue(queue)).messageCount,
-    send: (routingKey, content, properties = {}) =>
-      void channel.publish(
-        { exchange: '', routingKey, content, properties, mandatory: false },
-        () => undefined,
-      ),
+    consumersOf: async (queue) => (await channel.checkQueue(queue)).consumerCount,
+    deleteQueue: (queue) => channel.deleteQueue(queue),
+    declareExchange: (exchange) => channel.assertExchange(exchange),
+    deleteExchange: (name) => channel.deleteExchange(name),
+    send: (queue, content, properties) => publish('', queue, content, properties),
+    publish,
     close: () => link.close(),
   };
 };

@@ -1,3 +1,5 @@
+import { PUBLISH_PROBLEMS, whyNotConnected } from './errors/publish-problems.js';
+
 /**
  * Every error of this library, in one tree. Match on `code`, never on text.
  *
@@ -15,9 +17,19 @@
  *   ├── CallAbandonedError           to a handler: its caller does not wait any more      CALL_ABANDONED
  *   ├── RemoteError                  the replier answered with an error                   REMOTE_ERROR
  *   └── RemoteException              the replier answered with an exception               REMOTE_EXCEPTION
+ *
+ * Beside it, for handlers to throw, `RpcException`s of Nest (nest/handler-errors.ts): `Reject` (REJECT), `Requeue` (REQUEUE) and
+ * `RetryLater` (RETRY_LATER).
  */
 export type ConnectionErrorCode =
-  'CONNECTION_FAILED' | 'CONNECTION_LOST' | 'CONNECTION_CLOSED' | 'ACCESS_REFUSED' | 'VHOST_REFUSED';
+  | 'CONNECTION_FAILED'
+  | 'CONNECTION_LOST'
+  | 'CONNECTION_CLOSED'
+  | 'ACCESS_REFUSED'
+  | 'VHOST_REFUSED'
+  | 'TLS_FAILED'
+  | 'LIMIT_REACHED'
+  | 'PROVIDER_FAILED';
 
 export type PublishErrorCode =
   | 'NOT_CONNECTED'
@@ -26,6 +38,7 @@ export type PublishErrorCode =
   | 'OUTCOME_UNKNOWN'
   | 'EXCHANGE_NOT_FOUND'
   | 'ACCESS_REFUSED'
+  | 'BUFFER_FULL'
   | 'ABORTED';
 
 export type PostageErrorCode =
@@ -156,17 +169,21 @@ export class BrokerError extends PostageError {
 /** There is no usable connection, and why. */
 export class ConnectionError extends PostageError {
   override readonly name = 'ConnectionError';
-  constructor(code: ConnectionErrorCode, message: string, options?: ErrorOptions) {
+  constructor(
+    override readonly code: ConnectionErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
     super(code, message, options);
   }
 
-  /** Whether trying again without a change of configuration can not help. */
+  /** Whether trying again can not help before somebody changes something: a configuration, a right, a certificate. */
   get permanent(): boolean {
-    return (
-      this.code === 'ACCESS_REFUSED' || this.code === 'VHOST_REFUSED' || this.code === 'CONNECTION_CLOSED'
-    );
+    return PERMANENT.has(this.code);
   }
 }
+
+const PERMANENT = new Set<string>(['ACCESS_REFUSED', 'VHOST_REFUSED', 'TLS_FAILED', 'CONNECTION_CLOSED']);
 
 /** Where a message was going when its publish failed. */
 export interface PublishTarget {
@@ -174,21 +191,6 @@ export interface PublishTarget {
   readonly routingKey: string;
   readonly messageId?: string | undefined;
 }
-
-const PUBLISH_PROBLEMS: Readonly<Record<PublishErrorCode, string>> = {
-  NOT_CONNECTED: 'there was no connection to the broker before the deadline; it was not sent',
-  UNROUTABLE: 'no queue is bound to that key; it was not delivered',
-  NACKED: 'the broker refused it (basic.nack), for example because a queue is full',
-  OUTCOME_UNKNOWN: 'it was sent, but no confirm came back; it may or may not have arrived',
-  EXCHANGE_NOT_FOUND: 'the exchange does not exist; it was not delivered',
-  ACCESS_REFUSED:
-    'the user lacks the write permission on that exchange (rabbitmqctl set_permissions); it was not delivered',
-  ABORTED: 'the caller aborted it',
-};
-
-/** Without it "no connection" would leave out the address and what was wrong with it. */
-const whyNotConnected = (code: PublishErrorCode, cause: unknown): string =>
-  code === 'NOT_CONNECTED' && cause instanceof Error ? ` (${cause.message})` : '';
 
 /** A message did not reach a queue, or not surely: `code` tells which. */
 export class PublishError extends PostageError implements PublishTarget {

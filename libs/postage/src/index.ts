@@ -57,10 +57,18 @@ export { defineQueue } from './topology/queue.js';
 export type { Compatibility, QueueDefinition, QueueFlags, QueueSpec, QueueType } from './topology/queue.js';
 export type { AmqpTable, AmqpValue, DeclareMode, Exchange, ExchangeType, Queue } from './topology/types.js';
 
-export type { DeliveryFacts, MessageFacts, Observer, PostageEvent } from './observability/observer.js';
+export type {
+  DeliveryFacts,
+  MessageFacts,
+  Observer,
+  PostageEvent,
+  WhatFollows,
+} from './observability/observer.js';
 
-export type { ConnectionProvider } from './connection/amqp-driver.js';
+export type { ConnectionProvider } from './connection/connection-source.js';
 export type { BackoffOptions } from './connection/backoff.js';
+export type { PublishingOptions } from './connection/publish-policy.js';
+export type { StartupMode, StartupOptions } from './connection/startup.js';
 export { PostageConnection } from './connection/connection.js';
 export type { ConnectionSnapshot } from './connection/connection.js';
 export type { ConnectionOptions } from './connection/options.js';
@@ -87,8 +95,10 @@ export type { RpcSnapshot } from './producer/rpc-snapshot.js';
 export type { CallAnswer, CallClaim, CallStore } from './consumer/call-store.js';
 export { GenericConsumer } from './consumer/generic-consumer.js';
 export type { ConsumerSnapshot } from './consumer/consumed-queues.js';
+export type { PauseTarget } from './consumer/pause-target.js';
 export type { ReplyFunction } from './consumer/invocation.js';
 export type { RecentCallsOptions } from './consumer/recent-calls-options.js';
+export type { ErrorClass, RetryPolicy } from './consumer/retry-options.js';
 
 export { Address } from './application/address.js';
 export type { AddressParts } from './application/address.js';
@@ -119,10 +129,14 @@ export {
   RpcHandler,
 } from './nest/handler.decorators.js';
 export type { Handler, HandlerDecorator } from './nest/handler.decorators.js';
+export { Reject, Requeue, RetryLater } from './nest/handler-errors.js';
+export type { RetryLaterOptions } from './nest/handler-errors.js';
 export { Content, Parameters, Reply, Sender } from './nest/param.decorators.js';
 export { PostageClient } from './nest/postage.client.js';
 export type { PostageClientOptions } from './nest/postage.client.js';
 export { PostageContext } from './nest/postage.context.js';
+export { PostageHealthIndicator } from './nest/postage.health.js';
+export type { PostageHealthDetails, PostageHealthResult } from './nest/postage.health.js';
 export { PostageModule } from './nest/postage.module.js';
 export type {
   PostageFeatureOptions,
@@ -132,9 +146,14 @@ export type {
   PostageOptionsFactory,
 } from './nest/postage.module.js';
 export type { PostageOptions, PostageServerOptions } from './nest/postage.options.js';
+export type { ConnectionStatus, PostageSnapshot } from './nest/postage.snapshot.js';
 export { PostageServer } from './nest/postage.server.js';
 export type { PostageEvents, PostageStatus } from './nest/postage.server.js';
+export { PostageState } from './nest/postage.state.js';
+export { InjectPostageHealth, InjectPostageState } from './nest/state.decorators.js';
+export type { PostagePhase } from './nest/phase.js';
 export { Processor } from './nest/processor.decorator.js';
 export type { ProcessorOptions } from './nest/processor.decorator.js';
+export { Retry } from './nest/retry.decorator.js';
 export { InjectApplication, InjectConsumer, InjectProducer, Producer } from './nest/producer.decorators.js';
 export type { ProducerOptions } from './nest/producer.decorators.js';

@@ -103,7 +103,8 @@ export const contentContract = (subject: Subject): void => {
       const wrong: readonly (readonly [properties: object, error: RegExp])[] = [
         [{ headers: { a: () => 1 } }, /Unknown type to encode: function/],
         [{ headers: { a: 1n } }, /Unknown type to encode: bigint/],
-        [{ headers: { a: Number.NaN } }, /The number NaN cannot be converted/],
+        [{ headers: { a: Number.NaN } }, /NaN is no number of AMQP/],
+        [{ headers: { a: [{ b: Infinity }] } }, /Infinity is no number of AMQP/],
         [{ messageId: 7 }, /Field 'messageId' is the wrong type/],
         [{ correlationId: 'x'.repeat(256) }, /Field 'correlationId' is the wrong type/],
         [{ priority: 'high' }, /Field 'priority' is the wrong type/],

@@ -101,7 +101,7 @@ export class FaultNode implements Broker {
 
   /** The broker blocks everybody who publishes. */
   async raiseMemoryAlarm(): Promise<void> {
-    await this.ctl('set_vm_memory_high_watermark', 'absolute', '1KB');
+    await this.ctl('set_vm_memory_high_watermark', 'absolute', '1');
   }
 
   async clearMemoryAlarm(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { PostageConnection } from '../connection/connection.js';
+import { checkReadable } from '../connection/incoming-headers.js';
 import type { Delivery } from '../connection/port.js';
-import type { GenericConsumer } from '../consumer/generic-consumer.js';
+import type { GenericConsumer, OwnQueueOptions } from '../consumer/generic-consumer.js';
 import type { Observer } from '../observability/observer.js';
 import type { QueueBinding } from '../topology/binding.js';
 import type { Compatibility } from '../topology/queue.js';
@@ -14,6 +15,7 @@ import {
   checkGroup,
   checkIdentity,
   fanOutKeysOf,
+  isControlQueue,
   memberBindings,
   queuesOf,
   type Identity,
@@ -128,15 +130,15 @@ export class ApplicationMember {
     const { settings, consumer } = this.#options;
     const bindings = this.#groups.begin();
     if (bindings.length > 0)
-      consumer.addQueues([[settings.exchange, bindings]], { watchedQueues: namesOf(bindings) });
+      consumer.addQueues([[settings.exchange, bindings]], noteworthy(namesOf(bindings)));
   }
 
   #addQueues(): void {
     const { settings, consumer, compatibility } = this.#options;
     const { uid } = queuesOf(this.#identity);
     const bindings = memberBindings(this.#identity, compatibility);
-    const watchedQueues = namesOf(bindings);
-    consumer.addQueues([[settings.exchange, bindings]], { privateQueues: [uid], watchedQueues });
+    const options = { privateQueues: [uid], ...noteworthy(namesOf(bindings)) };
+    consumer.addQueues([[settings.exchange, bindings]], options);
     // Through the exchange such commands come by the feed, too, and sooner.
     const isFor = (delivery: Delivery, queue: string): boolean => !this.#feed.takes(delivery, queue);
     for (const handler of this.#handlers()) consumer.register({ ...handler, isFor });
@@ -185,11 +187,19 @@ const namesOf = (bindings: readonly QueueBinding[]): readonly string[] =>
   bindings.map(([queue]) => (typeof queue === 'string' ? queue : queue.name));
 
 /** Undefined: too large, or no message; whoever handles work tells that. */
-const readSmall = ({ content, properties }: Delivery, codec: Codec): MessageBody | undefined => {
+const readSmall = (delivery: Delivery, codec: Codec): MessageBody | undefined => {
+  const { content, properties } = delivery;
   if (content.length > MAX_CONTROL_BYTES) return undefined;
   try {
+    checkReadable(delivery);
     return codec.decodeBody(content, properties.contentType);
   } catch {
     return undefined;
   }
 };
+
+/** Commands must not act on a process that was not there, and are heard while work is paused. */
+const noteworthy = (queues: readonly string[]): OwnQueueOptions => ({
+  watchedQueues: queues,
+  commandQueues: queues.filter(isControlQueue),
+});

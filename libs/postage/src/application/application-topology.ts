@@ -76,6 +76,9 @@ export const fanOutKeysOf = ({ name, pid, host }: Identity, groups: Iterable<str
 /** Where a command for whoever is free goes, so that it does not wait behind work: a queue and a key of that name. */
 export const controlKeyOf = (roundRobin: Address): string => `${roundRobin.key}/control`;
 
+/** Whether such a queue brings nothing but commands. */
+export const isControlQueue = (queue: string): boolean => queue.endsWith('/control');
+
 /** What a process consumes from its start on. */
 export const memberBindings = (identity: Identity, compatibility: Compatibility): readonly QueueBinding[] => {
   const { sid, hid, uid } = queuesOf(identity);

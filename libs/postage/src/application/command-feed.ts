@@ -141,7 +141,7 @@ export class CommandFeed {
     const properties = { contentType: json.contentType, deliveryMode: 1, messageId: randomUUID() };
     const message = { exchange: '', routingKey: queue, content, properties, mandatory: false };
     await connection
-      .publish({ message, topology: EMPTY_TOPOLOGY, deadlineMs: MARKER_LIMIT_MS })
+      .publish({ message, topology: EMPTY_TOPOLOGY, deadlineMs: MARKER_LIMIT_MS, alwaysWaits: true })
       .catch(() => undefined);
   }
 }

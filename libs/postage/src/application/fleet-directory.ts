@@ -1,5 +1,6 @@
 import { CALL_HEADERS } from '../connection/call-headers.js';
 import type { PostageConnection } from '../connection/connection.js';
+import { checkReadable } from '../connection/incoming-headers.js';
 import type { Delivery } from '../connection/port.js';
 import type { Observer } from '../observability/observer.js';
 import type { Exchange } from '../topology/types.js';
@@ -155,9 +156,11 @@ export class FleetDirectory {
     return this.#feed.close();
   }
 
-  #onStatus({ content, properties }: Delivery): void {
+  #onStatus(delivery: Delivery): void {
+    const { content, properties } = delivery;
     let body: MessageBody;
     try {
+      checkReadable(delivery);
       body = this.#options.codec.decodeBody(content, properties.contentType);
     } catch {
       return;

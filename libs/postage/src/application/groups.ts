@@ -1,12 +1,20 @@
 import type { PostageConnection } from '../connection/connection.js';
 import type { ChannelPort } from '../connection/port.js';
 import type { GenericConsumer } from '../consumer/generic-consumer.js';
+import { BrokerError, ConnectionError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
 import type { Compatibility } from '../topology/queue.js';
 import type { QueueBinding } from '../topology/binding.js';
 import type { Exchange } from '../topology/types.js';
 import { Address, checkPart } from './address.js';
-import { checkGroup, groupBindings, groupQueueOf, queuesOf, type Identity } from './application-topology.js';
+import {
+  checkGroup,
+  groupBindings,
+  groupQueueOf,
+  isControlQueue,
+  queuesOf,
+  type Identity,
+} from './application-topology.js';
 import type { CommandFeed } from './command-feed.js';
 
 export interface GroupsOptions {
@@ -83,7 +91,8 @@ export class Groups {
     // First what only one of the group gets: a member that fails here has not half joined.
     try {
       const watchedQueues = shared.map(([queue]) => (typeof queue === 'string' ? queue : queue.name));
-      await consumer.addQueuesNow([[exchange, shared]], { watchedQueues });
+      const commandQueues = watchedQueues.filter(isControlQueue);
+      await consumer.addQueuesNow([[exchange, shared]], { watchedQueues, commandQueues });
       if (compatibility === 'python') await this.#atBroker(group, (queue) => queue.bind());
       await feed.add(key, async () => {
         await consumer.addQueuesNow([[exchange, [own]]]);
@@ -92,7 +101,8 @@ export class Groups {
       });
     } catch (error) {
       this.#names.delete(group);
-      await this.#stopConsuming(group);
+      // Why it could not join says more than what came of that.
+      await this.#stopConsuming(group).catch(() => undefined);
       throw error;
     }
     observer({ kind: 'group.joined', group });
@@ -162,8 +172,8 @@ export class Groups {
         bind: () => open.bindQueue(binding),
         unbind: () => open.unbindQueue(binding),
       });
-    } catch {
-      // Said above.
+    } catch (error) {
+      if (!isGone(error)) throw error;
     } finally {
       connection.consumingDeclarations.forgetQueue(name);
       await channel?.close();
@@ -177,3 +187,8 @@ interface GroupQueue {
   bind(): Promise<void>;
   unbind(): Promise<void>;
 }
+
+/** A queue that is not there any more, or a connection: anything else is a refusal, and somebody has to hear of it. */
+const isGone = (error: unknown): boolean =>
+  error instanceof ConnectionError ||
+  (error instanceof BrokerError && (error.amqpCode === undefined || error.amqpCode === 404));

@@ -2,6 +2,8 @@ import type { ConfirmChannel, ConsumeMessage, Message, Options } from 'amqplib';
 import { BrokerError } from '../errors.js';
 import type { Binding, Exchange, Queue } from '../topology/types.js';
 import { toBrokerError } from './amqp-errors.js';
+import { readProperties } from './incoming-headers.js';
+import { checkFinite, checkFits, unwritable } from './outgoing-headers.js';
 import type {
   ChannelPort,
   ConfirmListener,
@@ -18,12 +20,17 @@ const CLOSE_LIMIT_MS = 2_000;
 /** `ChannelPort` over a confirm channel of amqplib. */
 export class AmqpChannel implements ChannelPort {
   readonly #channel: ConfirmChannel;
+  readonly #maxFrameBytes: number | undefined;
   #open = true;
   #closing: Promise<void> | undefined;
   #lastError: Error | undefined;
 
-  constructor(channel: ConfirmChannel) {
+  /** @param maxFrameBytes as client and broker have agreed; undefined: nobody knows */
+  constructor(channel: ConfirmChannel, maxFrameBytes?: number) {
     this.#channel = channel;
+    this.#maxFrameBytes = maxFrameBytes;
+    // Many exchanges may share it.
+    channel.setMaxListeners(0);
     // Without these listeners amqplib takes the whole connection down.
     channel.on('error', (error: Error) => {
       this.#open = false;
@@ -103,9 +110,15 @@ export class AmqpChannel implements ChannelPort {
     const { exchange, routingKey, content, properties, mandatory } = message;
     // amqplib declares its option fields without `undefined`, but treats undefined as absent.
     const options = { ...properties, mandatory } as Options.Publish;
-    return this.#channel.publish(exchange, routingKey, content, options, (error: Error | null) => {
-      onConfirm(error === null ? undefined : this.#failure(error));
-    });
+    checkFinite(message);
+    checkFits(message, this.#maxFrameBytes);
+    try {
+      return this.#channel.publish(exchange, routingKey, content, options, (error: Error | null) => {
+        onConfirm(error === null ? undefined : this.#failure(error));
+      });
+    } catch (error) {
+      throw unwritable(error);
+    }
   }
 
   ack(deliveryTag: number, multiple: boolean): void {
@@ -131,7 +144,8 @@ export class AmqpChannel implements ChannelPort {
       // amqplib types every incoming message's fields alike; those of basic.return are these four.
       const fields = message.fields as unknown as Omit<ReturnedMessage, 'properties'>;
       const { exchange, routingKey, replyCode, replyText } = fields;
-      listener({ exchange, routingKey, replyCode, replyText, properties: definedProperties(message) });
+      const { properties } = readProperties(definedProperties(message));
+      listener({ exchange, routingKey, replyCode, replyText, properties });
     });
   }
 
@@ -186,6 +200,6 @@ const definedProperties = (message: Message): Delivery['properties'] => message.
 
 const toDelivery = (message: ConsumeMessage): Delivery => {
   const { deliveryTag, redelivered, exchange, routingKey } = message.fields;
-  const properties = definedProperties(message);
-  return { deliveryTag, redelivered, exchange, routingKey, content: message.content, properties };
+  const read = readProperties(definedProperties(message));
+  return { deliveryTag, redelivered, exchange, routingKey, content: message.content, ...read };
 };

@@ -1,16 +1,19 @@
 import { connect, type ChannelModel } from 'amqplib';
 import { ConnectionError } from '../errors.js';
 import { AmqpChannel } from './amqp-channel.js';
-import { toBrokerError, toConnectionError } from './amqp-errors.js';
+import { isVhostRefusal, toBrokerError, toConnectionError } from './amqp-errors.js';
+import { ConnectionSource, type ConnectionProvider } from './connection-source.js';
+import { deferred } from './deferred.js';
 import type { Endpoint, ResolvedConnection } from './endpoint.js';
-import { resolveConnection, type ConnectionOptions } from './options.js';
+import { keepUnreadable } from './incoming-headers.js';
+import type { ConnectionOptions } from './options.js';
 import type { ChannelPort, ConnectRequest, Driver, Link } from './port.js';
+import { askWhyRefused } from './refusal-reason.js';
 import { settleWithin } from './settle-within.js';
+import { withinLimit } from './time-limit.js';
 
 const CLOSE_LIMIT_MS = 2_000;
-
-/** Connection options, or a function asked for them at every connect (rotating credentials, service discovery). */
-export type ConnectionProvider = () => ConnectionOptions | Promise<ConnectionOptions>;
+const SECRET_LIMIT_MS = 10_000;
 
 export interface AmqpDriverSettings {
   /** Hears of deprecated environment variables. */
@@ -21,33 +24,27 @@ export interface AmqpDriverSettings {
 
 /** Opens connections to RabbitMQ with amqplib: no Nagle delay, heartbeats, a time limit, all given addresses in random order. */
 export class AmqpDriver implements Driver {
-  readonly #source: ConnectionProvider | ResolvedConnection;
-  readonly #settings: AmqpDriverSettings;
+  readonly #source: ConnectionSource;
+  readonly #random: () => number;
 
   /** @throws {InvalidOptionError} options given as an object are checked here, those of a provider at each connect */
   constructor(source: ConnectionOptions | ConnectionProvider = {}, settings: AmqpDriverSettings = {}) {
-    this.#settings = settings;
-    this.#source =
-      typeof source === 'function' ? source : resolveConnection(source, process.env, settings.warn);
+    this.#source = new ConnectionSource(source, settings.warn);
+    this.#random = settings.random ?? Math.random;
   }
 
   async connect(request: ConnectRequest): Promise<Link> {
-    const resolved = await this.#resolve();
+    const resolved = await this.#source.resolve(request.signal);
     const failures: ConnectionError[] = [];
-    for (const endpoint of shuffled(resolved.endpoints, this.#settings.random ?? Math.random)) {
+    for (const endpoint of shuffled(resolved.endpoints, this.#random)) {
       if (request.signal?.aborted) break;
       try {
-        return await open(endpoint, resolved, request);
+        return await openWithin(endpoint, resolved, request);
       } catch (error) {
-        failures.push(toConnectionError(error, endpoint.address));
+        failures.push(error instanceof ConnectionError ? error : toConnectionError(error, endpoint.address));
       }
     }
     throw worst(failures);
-  }
-
-  async #resolve(): Promise<ResolvedConnection> {
-    if (typeof this.#source !== 'function') return this.#source;
-    return resolveConnection(await this.#source(), process.env, this.#settings.warn);
   }
 }
 
@@ -57,11 +54,9 @@ const worst = (failures: readonly ConnectionError[]): ConnectionError => {
   if (first === undefined)
     return new ConnectionError('CONNECTION_CLOSED', 'the connection was closed before it was open');
   if (failures.length === 1) return first;
-  const temporary = failures.find((failure) => !failure.permanent);
+  const decisive = failures.find((failure) => !failure.permanent) ?? first;
   const text = failures.map((failure) => failure.message).join(' | ');
-  return new ConnectionError(temporary ? 'CONNECTION_FAILED' : 'ACCESS_REFUSED', text, {
-    cause: temporary ?? first,
-  });
+  return new ConnectionError(decisive.code, text, { cause: decisive });
 };
 
 const shuffled = (endpoints: readonly Endpoint[], random: () => number): readonly Endpoint[] => {
@@ -69,10 +64,29 @@ const shuffled = (endpoints: readonly Endpoint[], random: () => number): readonl
   return keyed.toSorted((a, b) => a.order - b.order).map(({ endpoint }) => endpoint);
 };
 
+/** The limit of a socket in Node counts from its last byte: it would be no limit for a peer that dribbles. */
+const openWithin = (
+  endpoint: Endpoint,
+  resolved: ResolvedConnection,
+  { connectionName, signal: given }: ConnectRequest,
+): Promise<Link> => {
+  const limitMs = resolved.connectTimeoutMs;
+  const text = `it was not open within ${limitMs} ms`;
+  return withinLimit({ limitMs, text, signal: given }, async (signal) => {
+    try {
+      return await open(endpoint, resolved, { connectionName, signal });
+    } catch (error) {
+      if (!isVhostRefusal(error)) throw error;
+      const reason = await askWhyRefused(endpoint, resolved.tls, signal);
+      throw toConnectionError(error, endpoint.address, reason);
+    }
+  });
+};
+
 const open = async (
   endpoint: Endpoint,
   resolved: ResolvedConnection,
-  request: ConnectRequest,
+  request: Required<ConnectRequest>,
 ): Promise<Link> => {
   const address = {
     protocol: endpoint.protocol,
@@ -88,7 +102,8 @@ const open = async (
     ...resolved.tls,
     noDelay: true,
     keepAlive: true,
-    timeout: resolved.connectTimeoutMs,
+    timeout: 0,
+    signal: request.signal,
     clientProperties: { connection_name: request.connectionName, product: 'nestjs-postage' },
   };
   return new AmqpLink(await connect(address, socket), endpoint.address);
@@ -104,6 +119,7 @@ class AmqpLink implements Link {
   constructor(model: ChannelModel, address: string) {
     this.#model = model;
     this.address = address;
+    keepUnreadable(model.connection);
     model.on('error', (error: Error) => {
       this.#lastError = error;
     });
@@ -113,15 +129,25 @@ class AmqpLink implements Link {
     });
   }
 
-  /** As client and broker have agreed; amqplib has no public way to tell. */
   get maxChannels(): number | undefined {
-    const { channelMax } = this.#model.connection as unknown as { channelMax?: unknown };
-    return typeof channelMax === 'number' && channelMax > 0 ? channelMax : undefined;
+    return this.#agreed('channelMax');
+  }
+
+  /** What client and broker have agreed on; amqplib has no public way to tell. */
+  #agreed(limit: 'channelMax' | 'frameMax'): number | undefined {
+    const { [limit]: value } = this.#model.connection as unknown as Record<string, unknown>;
+    return typeof value === 'number' && value > 0 ? value : undefined;
+  }
+
+  /** The same holds for the heartbeat. */
+  get heartbeatMs(): number | undefined {
+    const { heartbeat } = this.#model.connection as unknown as { heartbeat?: unknown };
+    return typeof heartbeat === 'number' && heartbeat > 0 ? heartbeat * 1_000 : undefined;
   }
 
   async openChannel(): Promise<ChannelPort> {
     try {
-      return new AmqpChannel(await this.#model.createConfirmChannel());
+      return new AmqpChannel(await this.#model.createConfirmChannel(), this.#agreed('frameMax'));
     } catch (error) {
       throw toBrokerError(error);
     }
@@ -136,6 +162,23 @@ class AmqpLink implements Link {
   onBlocked(listener: (reason: string | undefined) => void): void {
     this.#model.on('blocked', (reason: string) => listener(reason));
     this.#model.on('unblocked', () => listener(undefined));
+  }
+
+  /** @see https://www.rabbitmq.com/docs/connections#credential-update */
+  async updateSecret(secret: string): Promise<void> {
+    const text = `it has not taken the new secret within ${SECRET_LIMIT_MS} ms`;
+    const lost = deferred<never>();
+    const onClose = (): void => lost.reject(this.#reason());
+    this.#model.once('close', onClose);
+    try {
+      // Its promise stays pending where the connection ends first, as it does when the broker refuses.
+      const update = (): Promise<void> => this.#model.updateSecret(Buffer.from(secret), 'it has changed');
+      await withinLimit({ limitMs: SECRET_LIMIT_MS, text }, () => Promise.race([update(), lost.promise]));
+    } catch (error) {
+      throw error instanceof ConnectionError ? error : toConnectionError(error, this.address);
+    } finally {
+      this.#model.off('close', onClose);
+    }
   }
 
   close(): Promise<void> {

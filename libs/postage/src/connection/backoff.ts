@@ -1,31 +1,45 @@
 import { InvalidOptionError } from '../errors.js';
+import { MAX_TIMER_MS } from './long-timeout.js';
 
-/** How long to wait before a connection is tried again. */
+/** How long to wait before a connection is tried again, all in milliseconds. */
 export interface BackoffOptions {
   /** The upper bound of the first wait. @default 200 */
   readonly initialDelayMs?: number | undefined;
   /** The upper bound of every wait. @default 30_000 */
   readonly maxDelayMs?: number | undefined;
+  /** A connection that lasted so long ends the count of attempts: the next wait is a first one again. @default 10_000 */
+  readonly stableAfterMs?: number | undefined;
 }
 
 export interface Backoff {
   readonly initialDelayMs: number;
   readonly maxDelayMs: number;
+  readonly stableAfterMs: number;
 }
 
-const DEFAULTS = { initialDelayMs: 200, maxDelayMs: 30_000 } as const satisfies Backoff;
+const DEFAULTS = {
+  initialDelayMs: 200,
+  maxDelayMs: 30_000,
+  stableAfterMs: 10_000,
+} as const satisfies Backoff;
 
 /** @throws {InvalidOptionError} */
 export const resolveBackoff = (given: BackoffOptions = {}): Backoff => {
+  const unknown = Object.keys(given).find((key) => !Object.hasOwn(DEFAULTS, key));
+  if (unknown !== undefined) {
+    const known = Object.keys(DEFAULTS).join(', ');
+    throw new InvalidOptionError(`reconnect.${unknown}`, `is not an option. Known: ${known}.`);
+  }
   const resolved = {
     initialDelayMs: given.initialDelayMs ?? DEFAULTS.initialDelayMs,
     maxDelayMs: given.maxDelayMs ?? DEFAULTS.maxDelayMs,
+    stableAfterMs: given.stableAfterMs ?? DEFAULTS.stableAfterMs,
   };
   for (const [name, value] of Object.entries(resolved)) {
-    if (!Number.isFinite(value) || value <= 0) {
+    if (!Number.isFinite(value) || value <= 0 || value > MAX_TIMER_MS) {
       throw new InvalidOptionError(
         `reconnect.${name}`,
-        `must be a positive number of milliseconds, not ${String(value)}.`,
+        `must be a number of milliseconds above 0 and up to ${MAX_TIMER_MS}, not ${String(value)}.`,
       );
     }
   }

@@ -14,4 +14,19 @@ export const CALL_HEADERS = {
   groups: 'postage-groups',
   /** Of a status: milliseconds until the sender's next heartbeat. */
   intervalMs: 'postage-interval-ms',
+  /** Of a message that is tried again: which run this will be, 2 for the second. Of a dead letter: how often it ran. */
+  retryAttempt: 'postage-retry-attempt',
+  /** When a handler failed at it for the first time, as an ISO text. */
+  firstFailure: 'postage-first-failure',
+  /** Class and message of the last error, never its stack. */
+  lastError: 'postage-last-error',
+  /** Where it was sent to at first. */
+  originalExchange: 'postage-exchange',
+  originalRoutingKey: 'postage-routing-key',
+  /** Which handlers it is for: their labels, a list of texts. */
+  handlers: 'postage-handlers',
+  /** When its time to live is over, as an ISO text. */
+  deadline: 'postage-deadline',
+  /** Of a dead letter: why it is one, `failed`, `rejected` or `malformed`. */
+  deathReason: 'postage-reason',
 } as const;

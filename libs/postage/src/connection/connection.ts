@@ -1,17 +1,26 @@
 import { silent, type Observer } from '../observability/observer.js';
 import { resolveBackoff, type BackoffOptions } from './backoff.js';
 import { Declarations } from './declarations.js';
+import { deferred } from './deferred.js';
 import type { Driver } from './port.js';
 import type { PublishRequest } from './publication.js';
+import { resolvePublishing, type PublishingOptions } from './publish-policy.js';
 import { Publisher } from './publisher.js';
+import { settleWithin } from './settle-within.js';
+import type { Startup } from './startup.js';
 import type { ConnectionState } from './state.js';
 import { Supervisor } from './supervisor.js';
+
+const DEFAULT_FLUSH_LIMIT_MS = 60_000;
 
 export interface PostageConnectionOptions {
   readonly driver: Driver;
   /** Shown by the broker's management, with the role appended. */
   readonly name: string;
   readonly reconnect?: BackoffOptions | undefined;
+  /** Of the connection that consumes; the other one opens with the first message. */
+  readonly startup?: Startup | undefined;
+  readonly publishing?: PublishingOptions | undefined;
   readonly observer?: Observer | undefined;
   /** A number in [0, 1), for jitter. @default Math.random */
   readonly random?: (() => number) | undefined;
@@ -23,6 +32,9 @@ export interface ConnectionSnapshot {
   readonly consuming: ConnectionState;
   /** Publishes that have not settled yet. */
   readonly pendingPublishes: number;
+  /** Those of them that wait to be sent, and how large their bodies are together. */
+  readonly waitingPublishes: number;
+  readonly waitingBytes: number;
 }
 
 /**
@@ -46,13 +58,14 @@ export class PostageConnection {
         backoff: resolveBackoff(options.reconnect),
         observer: options.observer ?? silent,
         random: options.random ?? Math.random,
+        startup: role === 'consume' ? options.startup : undefined,
       });
     this.publishing = supervise('publish');
     this.consuming = supervise('consume');
     const declarations = new Declarations();
     this.publishing.preset(declarations);
     this.consuming.preset(this.consumingDeclarations);
-    this.#publisher = new Publisher(this.publishing, declarations);
+    this.#publisher = new Publisher(this.publishing, declarations, resolvePublishing(options.publishing));
     // First of all: a connection has only so many channels, and reply addresses may want all that are left.
     this.publishing.preset(this.#publisher);
   }
@@ -62,6 +75,8 @@ export class PostageConnection {
       publishing: this.publishing.state,
       consuming: this.consuming.state,
       pendingPublishes: this.#publisher.pending,
+      waitingPublishes: this.#publisher.buffer.count,
+      waitingBytes: this.#publisher.buffer.bytes,
     };
   }
 
@@ -82,16 +97,44 @@ export class PostageConnection {
     await this.publishing.ready();
   }
 
-  /** Waits for outstanding confirms, then closes both connections. Idempotent; never rejects. */
-  close(): Promise<void> {
-    this.#closed ??= this.#close();
+  /**
+   * Gives the broker another password or token for the connections that are open, which go on as they are: for tokens that
+   * expire (OAuth 2). What is opened later asks its provider; options that are fixed do not change with this.
+   * @throws {ConnectionError} the broker refused it, which ends the connection, or did not answer
+   */
+  async updateSecret(secret: string): Promise<void> {
+    const { link: publishing } = this.publishing;
+    const { link: consuming } = this.consuming;
+    await Promise.all([publishing?.updateSecret?.(secret), consuming?.updateSecret?.(secret)]);
+  }
+
+  /**
+   * Waits for outstanding confirms, then closes both connections. Idempotent; never rejects.
+   * @param flushLimitMs how long that wait may take; each publish has its own deadline, too
+   */
+  close(flushLimitMs = DEFAULT_FLUSH_LIMIT_MS): Promise<void> {
+    this.#closed ??= this.#close(flushLimitMs);
     return this.#closed;
   }
 
-  async #close(): Promise<void> {
+  async #close(flushLimitMs: number): Promise<void> {
     // Replies of handlers still go out while the consumers' connection is closing.
     await this.consuming.close();
-    if (this.publishing.state.kind === 'ready') await this.#publisher.flush();
+    await settleWithin(this.#flush(), flushLimitMs);
     await this.publishing.close();
   }
+
+  /** As long as there is something to send on, or it is just being opened: messages may have been the reason for that. */
+  async #flush(): Promise<void> {
+    const { publishing } = this;
+    if (!isUsable(publishing.state)) return;
+    const gone = deferred<void>();
+    const stop = publishing.onState((state) => {
+      if (!isUsable(state)) gone.resolve();
+    });
+    await Promise.race([this.#publisher.flush(), gone.promise]);
+    stop();
+  }
 }
+
+const isUsable = ({ kind }: ConnectionState): boolean => kind === 'ready' || kind === 'connecting';

@@ -20,6 +20,8 @@ export class Declarations implements Attachment {
   async restore(link: Link): Promise<void> {
     this.lost();
     this.#link = link;
+    // At once: others may want all channels that are left.
+    this.#channel = await link.openChannel();
     this.#ended = new Promise((resolve) => link.onClosed(resolve));
   }
 

@@ -132,12 +132,36 @@ describe('resolveConnection', () => {
     [{ heartbeatSeconds: -1 }, 'connection.heartbeatSeconds'],
     [{ connectTimeoutMs: 0 }, 'connection.connectTimeoutMs'],
     [{ username: 'x' }, 'connection.username'],
+    [{ vhost: 'v'.repeat(256) }, 'connection.vhost'],
+    [{ tls: { cert: 'no certificate' } }, 'connection.tls'],
+    [{ tls: { minVersion: 'TLSv9' as 'TLSv1.3' } }, 'connection.tls'],
   ] as const)('refuses %j, naming %s', ([given, option]) => {
     expect(problem(given).option).toBe(option);
   });
 
   it('refuses a POSTAGE_PORT that is no port', () => {
     expect(problem({}, { POSTAGE_PORT: 'amqp' }).option).toBe('POSTAGE_PORT');
+  });
+
+  it.each([
+    ['without the slashes', 'amqp:u:hunter2@host'],
+    ['with one slash', 'amqp:/u:hunter2@host'],
+    ['with three slashes', 'amqp:///u:hunter2@host'],
+    ['with a raw / in the password', 'amqp://u:1/hunter2@host'],
+    ['with a raw ? in the password', 'amqp://u:1?hunter2@host'],
+    ['with a raw # in the password', 'amqp://u:1#hunter2@host'],
+    ['with a raw # and no more @', 'amqp://u:1#hunter2'],
+  ])('refuses a URL %s, which would take the password for something to show', (_how, url) => {
+    const refused = problem({ url });
+    expect(refused.option).toBe('connection.url');
+    expect(refused.message).toContain('Percent-encode');
+    expect(inspect(refused)).not.toContain('hunter2');
+  });
+
+  it('repeats nothing that was given in the place of a passphrase', () => {
+    const { message } = problem({ tls: { key: 'key', passphrase: 4711 as unknown as string } });
+    expect(message).toMatch(/^connection\.tls: can not be used: /);
+    expect(message).not.toContain('4711');
   });
 
   it('shows the password nowhere: not in errors, not when printed', () => {

@@ -1,4 +1,4 @@
-import type { ConnectionOptions as TlsOptions } from 'node:tls';
+import { createSecureContext, type ConnectionOptions as TlsOptions } from 'node:tls';
 import { InvalidOptionError } from '../errors.js';
 import { Endpoint, type ResolvedConnection } from './endpoint.js';
 import { parseUrl, type UrlParts } from './url.js';
@@ -34,13 +34,14 @@ export interface ConnectionOptions {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+export const DEFAULT_CONNECT_TIMEOUT_MS = 10_000;
 const DEFAULTS = {
   host: 'localhost',
   vhost: '/',
   user: 'guest',
   password: 'guest',
   heartbeatSeconds: 15,
-  connectTimeoutMs: 10_000,
+  connectTimeoutMs: DEFAULT_CONNECT_TIMEOUT_MS,
 } as const;
 /** The names of all connection options. */
 export const CONNECTION_OPTIONS = [
@@ -75,7 +76,7 @@ export const resolveConnection = (
   const endpoint = (url: UrlParts): Endpoint => resolveEndpoint(given, url, fallback);
   return {
     endpoints: [endpoint(first), ...rest.map(endpoint)],
-    tls: typeof given.tls === 'object' ? given.tls : {},
+    tls: typeof given.tls === 'object' ? checkTls(given.tls) : {},
     heartbeatSeconds: count(
       'heartbeatSeconds',
       given.heartbeatSeconds ?? first.heartbeatSeconds ?? DEFAULTS.heartbeatSeconds,
@@ -109,7 +110,7 @@ const resolveEndpoint = (given: ConnectionOptions, url: UrlParts, fallback: Fall
       given.password ?? url.password ?? fallback.password ?? DEFAULTS.password,
       true,
     ),
-    vhost: text('vhost', given.vhost ?? url.vhost ?? fallback.vhost ?? DEFAULTS.vhost),
+    vhost: short(text('vhost', given.vhost ?? url.vhost ?? fallback.vhost ?? DEFAULTS.vhost)),
   });
 };
 
@@ -140,7 +141,7 @@ const fromEnvironment = (environment: Environment, warn: (text: string) => void)
   };
   const portText = present(environment['POSTAGE_PORT']);
   if (portText !== undefined && !/^\d{1,5}$/.test(portText)) {
-    throw new InvalidOptionError('POSTAGE_PORT', `must be a port number, not "${portText}".`);
+    throw new InvalidOptionError('POSTAGE_PORT', 'must be a port number.');
   }
   return {
     host: present(environment['POSTAGE_HOST']),
@@ -164,6 +165,18 @@ const checkKnown = (given: ConnectionOptions): void => {
   }
 };
 
+/** Certificates and keys that can not be read, or do not fit, are known before anybody connects. */
+const checkTls = (given: TlsOptions): TlsOptions => {
+  try {
+    createSecureContext(given);
+    return given;
+  } catch (error) {
+    // Node's own texts repeat what was given, where that was of a wrong type.
+    const [problem] = error instanceof Error ? error.message.split('. Received') : [];
+    throw new InvalidOptionError('connection.tls', `can not be used: ${problem}.`);
+  }
+};
+
 const text = (name: string, value: unknown, mayBeEmpty = false): string => {
   if (typeof value !== 'string' || (value === '' && !mayBeEmpty)) {
     throw new InvalidOptionError(`connection.${name}`, 'must be a text, and not empty.');
@@ -171,11 +184,17 @@ const text = (name: string, value: unknown, mayBeEmpty = false): string => {
   return value;
 };
 
+/** A short string of AMQP. */
+const short = (vhost: string): string => {
+  if (Buffer.byteLength(vhost) <= 255) return vhost;
+  throw new InvalidOptionError('connection.vhost', 'must have at most 255 bytes.');
+};
+
 const port = (value: unknown): number => {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 65_535) {
     throw new InvalidOptionError(
       'connection.port',
-      `must be a whole number from 1 to 65535, not ${String(value)}.`,
+      `must be a whole number from 1 to 65535, not ${shown(value)}.`,
     );
   }
   return value;
@@ -185,8 +204,11 @@ const count = (name: string, value: unknown, least: number): number => {
   if (typeof value !== 'number' || !Number.isInteger(value) || value < least) {
     throw new InvalidOptionError(
       `connection.${name}`,
-      `must be a whole number of at least ${least}, not ${String(value)}.`,
+      `must be a whole number of at least ${least}, not ${shown(value)}.`,
     );
   }
   return value;
 };
+
+/** Whoever mistakes one field for another may have given anything, a password too. */
+const shown = (value: unknown): string => (typeof value === 'number' ? String(value) : `a ${typeof value}`);

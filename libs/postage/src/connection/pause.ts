@@ -1,15 +1,18 @@
-import { setMaxListeners } from 'node:events';
+import { onAbort } from './on-abort.js';
 
-/** Sleeps, but wakes at once when the signal aborts; then, too, it resolves. */
-export const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+/**
+ * Sleeps, but wakes at once when the signal aborts; then, too, it resolves.
+ * @param keepsAlive whether the process waits for it
+ */
+export const pause = (ms: number, signal: AbortSignal, keepsAlive = true): Promise<void> =>
   new Promise((resolve) => {
-    const wake = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', wake);
+    const timer = setTimeout(() => {
+      stop();
       resolve();
-    };
-    const timer = setTimeout(wake, signal.aborted ? 0 : ms);
-    // A listener for each consumer that waits to be put back is no leak: Node would warn of more than ten.
-    setMaxListeners(0, signal);
-    signal.addEventListener('abort', wake);
+    }, ms);
+    if (!keepsAlive) timer.unref();
+    const stop = onAbort(signal, () => {
+      clearTimeout(timer);
+      resolve();
+    });
   });

@@ -28,11 +28,15 @@ export interface Link {
   readonly address: string;
   /** How many channels it can have, where the broker has told; undefined: nobody knows. */
   readonly maxChannels?: number | undefined;
+  /** How often both ends give a sign of life, in milliseconds, as agreed; undefined: never, or nobody knows. */
+  readonly heartbeatMs?: number | undefined;
   openChannel(): Promise<ChannelPort>;
   /** Called once when the link is gone; the error is undefined when we closed it. */
   onClosed(listener: (error: Error | undefined) => void): void;
   /** Called when the broker starts (reason) or stops (undefined) blocking publishers. @see https://www.rabbitmq.com/docs/connection-blocked */
   onBlocked(listener: (reason: string | undefined) => void): void;
+  /** Gives the broker another password or token for this connection. Rejects with a `ConnectionError`. Where it is absent there are none. */
+  updateSecret?(secret: string): Promise<void>;
   /** Idempotent; never rejects; settles within its own time limit even when the peer is gone. */
   close(): Promise<void>;
 }
@@ -84,6 +88,8 @@ export interface Delivery {
   readonly routingKey: string;
   readonly content: Buffer;
   readonly properties: MessageProperties;
+  /** Why its properties are none: they could not be read. Such a message is malformed, whatever its content. */
+  readonly problem?: string | undefined;
 }
 
 export interface ConsumeOptions {

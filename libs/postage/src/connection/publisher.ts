@@ -1,43 +1,58 @@
-import { BrokerError, ConnectionError, type PublishErrorCode } from '../errors.js';
-import { CALL_HEADERS } from './call-headers.js';
-import type { Declarations } from './declarations.js';
-import type {
-  ChannelPort,
-  ConfirmListener,
-  Link,
-  MessageProperties,
-  PublishFailure,
-  ReturnedMessage,
-} from './port.js';
-import { Publication, type PublishRequest } from './publication.js';
+import { ConnectionError } from '../errors.js';
 import type { Attachment } from './attachment.js';
+import type { Declarations } from './declarations.js';
+import type { ChannelPort, Link } from './port.js';
+import { publishError, type PublishRequest } from './publication.js';
+import { PublishBuffer } from './publish-buffer.js';
+import { PublishLane, type LaneChannel, type LaneSurroundings } from './publish-lane.js';
+import type { PublishingPolicy } from './publish-policy.js';
+import type { ConnectionState } from './state.js';
 import type { Supervisor } from './supervisor.js';
 
-/**
- * Publishes with confirms, in the order of the calls. While there is no channel, or the socket is full, messages wait
- * in line; each leaves the line at its own deadline.
- */
-export class Publisher implements Attachment {
-  readonly #supervisor: Supervisor;
-  readonly #declarations: Declarations;
-  /** Waiting for a connection, a declaration or room in the socket buffer; in order. */
-  readonly #line: Publication[] = [];
-  /** Sent and unconfirmed, settled or not: to find what a returned message belongs to. */
-  readonly #unconfirmed = new Map<string, Publication>();
-  #channel: ChannelPort | undefined;
-  #full = false;
-  #pumping = false;
+/** Exchanges beyond so many share a channel: a connection has only so many. */
+export const MAX_OWN_CHANNELS = 32;
 
-  constructor(supervisor: Supervisor, declarations: Declarations) {
-    this.#supervisor = supervisor;
-    this.#declarations = declarations;
+/**
+ * Publishes with confirms, those to one exchange in the order of the calls. While there is no channel, or the socket is full,
+ * or the broker blocks publishers, messages wait in line; each leaves the line at its own deadline.
+ *
+ * A channel ends with the first message that the broker refuses, and of the others on it nobody knows: each exchange has
+ * a channel of its own, so that one that is missing takes no other down. AMQP promises an order only within one exchange.
+ * @see https://www.rabbitmq.com/docs/semantics
+ */
+export class Publisher implements Attachment, LaneSurroundings {
+  readonly supervisor: Supervisor;
+  readonly declarations: Declarations;
+  readonly buffer: PublishBuffer;
+  readonly #policy: PublishingPolicy;
+  readonly #lanes = new Map<string, PublishLane>();
+  /** Of the default exchange, and of others where a connection has no channel left. */
+  #shared: ChannelPort | undefined;
+  /** Of those that come too late for one of their own. */
+  #overflow: Promise<ChannelPort> | undefined;
+  #ownChannels = 0;
+  readonly #defaultLane: PublishLane;
+  #blocked = false;
+  #offline = false;
+
+  constructor(supervisor: Supervisor, declarations: Declarations, policy: PublishingPolicy) {
+    this.supervisor = supervisor;
+    this.declarations = declarations;
+    this.#policy = policy;
+    this.buffer = new PublishBuffer(policy);
+    this.#defaultLane = this.#addLane('');
+    supervisor.onState((state) => this.#onState(state));
   }
 
   /** How many publishes have not settled yet. */
   get pending(): number {
     let sent = 0;
-    for (const { settled } of this.#unconfirmed.values()) if (!settled) sent += 1;
-    return this.#line.length + sent;
+    for (const lane of this.#lanes.values()) sent += lane.unsettled;
+    return this.buffer.count + sent;
+  }
+
+  get maxWaitingMs(): number {
+    return this.#policy.maxWaitingMs;
   }
 
   /**
@@ -47,157 +62,121 @@ export class Publisher implements Attachment {
    * @throws {ConnectionError} the broker refused credentials or vhost, or the connection was closed by us
    */
   publish(request: PublishRequest): Promise<void> {
-    const publication = new Publication(request, this.#onSettled, this.#whyWaiting);
-    if (publication.settled) return publication.promise;
-    if (this.#line.length === 0 && this.#mayWrite(publication)) this.#write(publication);
-    else {
-      this.#line.push(publication);
-      void this.#pump();
-    }
-    return publication.promise;
+    const { exchange, content } = request.message;
+    const lane = this.#lanes.get(exchange) ?? this.#addLane(exchange);
+    if (lane.isFree) return lane.sendNow(request);
+    if (this.#offline && request.alwaysWaits !== true)
+      return Promise.reject(publishError('NOT_CONNECTED', request, this.supervisor.lastError));
+    if (this.buffer.hasRoomFor(content.length)) return lane.line(request);
+    return Promise.reject(publishError('BUFFER_FULL', request));
   }
 
   async restore(link: Link): Promise<void> {
+    // At once: reply addresses may want all channels that are left.
     const channel = await link.openChannel();
-    channel.onReturn((message) => this.#onReturn(message));
-    channel.onDrain(() => {
-      this.#full = false;
-      void this.#pump();
+    channel.onClosed((error) => {
+      if (this.#shared !== channel) return;
+      this.#shared = undefined;
+      if (error !== undefined) void this.supervisor.reattach(this);
     });
-    channel.onClosed((error) => this.#onChannelClosed(channel, error));
-    this.#channel = channel;
-    this.#full = false;
-    void this.#pump();
+    this.#shared = channel;
+    this.#defaultLane.use({ channel, isShared: true });
+    for (const lane of this.#lanes.values()) lane.wake();
   }
 
   lost(error: Error): void {
-    this.#channel = undefined;
-    for (const publication of this.#unconfirmed.values()) publication.fail('OUTCOME_UNKNOWN', error);
-    this.#unconfirmed.clear();
+    this.#shared = undefined;
+    this.#overflow = undefined;
+    this.#ownChannels = 0;
+    for (const lane of this.#lanes.values()) lane.lost(error);
     // After a loss they wait for the next connection, within their deadlines; after our own close there is none.
-    const closed = error instanceof ConnectionError && error.code === 'CONNECTION_CLOSED';
-    if (closed) for (const waiting of [...this.#line]) waiting.failWith(error);
+    if (error instanceof ConnectionError && error.code === 'CONNECTION_CLOSED')
+      this.#failWaiting((publication) => publication.failWith(error));
   }
 
-  /** Resolves when every publish of now has settled; each does so within its own deadline. */
+  /** Resolves when every publish has settled; each does so within its own deadline. */
   async flush(): Promise<void> {
-    const all = [...this.#line, ...this.#unconfirmed.values()].filter(
-      ({ request }) => request.watcher?.isWanted() !== false,
-    );
-    await Promise.allSettled(all.map(({ promise }) => promise));
+    const wanted = (): readonly Promise<void>[] =>
+      [...this.#lanes.values()].flatMap((lane) => [...lane.wanted()]);
+    // Whoever hears of the end of one may send another.
+    for (let all = wanted(); all.length > 0; all = wanted()) await Promise.allSettled(all);
   }
 
-  #mayWrite({ request }: Publication): boolean {
-    return this.#channel?.isOpen === true && !this.#full && this.#declarations.has(request.message.exchange);
+  isBlocked(): boolean {
+    return this.#blocked;
   }
 
-  #write(publication: Publication): void {
-    const { message } = publication.request;
-    const id = idOf(message.properties);
-    publication.sent = true;
-    publication.request.watcher?.onSent();
-    // Before publishing: a return may arrive before anything else does.
-    if (id !== undefined) this.#unconfirmed.set(id, publication);
-    const onConfirm: ConfirmListener = (failure) => {
-      if (id !== undefined && this.#unconfirmed.get(id) === publication) this.#unconfirmed.delete(id);
-      if (failure === undefined) publication.succeed();
-      else this.#onFailure(publication, failure);
+  async channelFor(link: Link, exchange: string): Promise<LaneChannel> {
+    if (exchange !== '') {
+      try {
+        return this.#ownChannels < MAX_OWN_CHANNELS
+          ? { channel: await this.#openOwn(link), isShared: false }
+          : { channel: await this.#openOverflow(link), isShared: true };
+      } catch (error) {
+        if (this.supervisor.link !== link) throw error;
+        // None is left on this connection.
+      }
+    }
+    if (this.#shared === undefined)
+      throw new ConnectionError('CONNECTION_LOST', 'the channel for publishing was lost');
+    return { channel: this.#shared, isShared: true };
+  }
+
+  async #openOwn(link: Link): Promise<ChannelPort> {
+    // Before it is open: many may ask at once.
+    this.#ownChannels += 1;
+    const release = (): void => {
+      if (this.supervisor.link === link) this.#ownChannels -= 1;
     };
     try {
-      if (this.#channel?.publish(message, onConfirm) === false) this.#full = true;
+      const channel = await link.openChannel();
+      channel.onClosed(release);
+      return channel;
     } catch (error) {
-      // The driver could not write it, for example because a header is of no AMQP type: the caller must hear that.
-      if (id !== undefined) this.#unconfirmed.delete(id);
-      publication.failWith(error);
+      release();
+      throw error;
     }
   }
 
-  #onFailure(publication: Publication, failure: PublishFailure): void {
-    if (failure.kind === 'nacked') publication.fail('NACKED');
-    else publication.fail(refusalOf(failure.cause, publication) ?? 'OUTCOME_UNKNOWN', failure.cause);
+  #openOverflow(link: Link): Promise<ChannelPort> {
+    const forget = (): void => {
+      if (this.#overflow === opening) this.#overflow = undefined;
+    };
+    const open = async (): Promise<ChannelPort> => {
+      const channel = await link.openChannel();
+      channel.onClosed(forget);
+      return channel;
+    };
+    const opening = this.#overflow ?? open();
+    this.#overflow = opening;
+    opening.catch(forget);
+    return opening;
   }
 
-  readonly #onSettled = (publication: Publication): void => {
-    if (publication.sent) return;
-    const index = this.#line.indexOf(publication);
-    if (index >= 0) this.#line.splice(index, 1);
-  };
-
-  #onReturn({ properties }: ReturnedMessage): void {
-    const id = idOf(properties);
-    const publication = id === undefined ? undefined : this.#unconfirmed.get(id);
-    publication?.fail('UNROUTABLE');
-    publication?.request.watcher?.onReturned();
+  #addLane(exchange: string): PublishLane {
+    const lane = new PublishLane(exchange, this);
+    this.#lanes.set(exchange, lane);
+    return lane;
   }
 
-  /** The broker closed the channel but not the connection, for example because an exchange is gone. */
-  #onChannelClosed(channel: ChannelPort, error: Error | undefined): void {
-    if (this.#channel !== channel) return;
-    this.#channel = undefined;
-    const missing = /NOT_FOUND - no exchange '(.*)' in vhost/.exec(error?.message ?? '')?.[1];
-    if (missing !== undefined) this.#declarations.forgetExchange(missing);
-    if (error !== undefined) void this.#supervisor.reattach(this);
+  #failWaiting(fail: Parameters<PublishLane['failWaiting']>[0]): void {
+    for (const lane of this.#lanes.values()) lane.failWaiting(fail);
   }
 
-  /** Empties the line from its front, one message at a time, until it is empty or has to wait for an event. */
-  async #pump(): Promise<void> {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    try {
-      for (let first = this.#line[0]; first !== undefined; first = this.#line[0]) {
-        if (!this.#mayWrite(first) && !(await this.#prepare(first))) break;
-        // It may have settled while it waited, and left the line.
-        if (first !== this.#line[0]) continue;
-        if (first.request.watcher?.isWanted() === false) {
-          first.fail('ABORTED');
-          continue;
-        }
-        if (!this.#mayWrite(first)) break;
-        this.#line.shift();
-        this.#write(first);
-      }
-    } finally {
-      this.#pumping = false;
-    }
+  #onState(state: ConnectionState): void {
+    const wasBlocked = this.#blocked;
+    this.#blocked = state.kind === 'ready' && state.blocked !== undefined;
+    if (this.#policy.offline === 'fail') this.#failWhenOffline(state);
+    if (wasBlocked && !this.#blocked) for (const lane of this.#lanes.values()) lane.wake();
   }
 
-  /** Connects and declares; false when only an event (a new channel, room in the buffer) can help. */
-  async #prepare(publication: Publication): Promise<boolean> {
-    try {
-      await this.#supervisor.ready();
-      if (!this.#channel || this.#full) return false;
-      await this.#declarations.ensure(publication.request.topology);
-      return true;
-    } catch (error) {
-      // After a loss `restore` pumps again; anything else waiting does not cure.
-      if (isLoss(error)) return false;
-      publication.failWith(error);
-      return true;
-    }
+  #failWhenOffline(state: ConnectionState): void {
+    if (state.kind === 'waiting' || state.kind === 'failed') {
+      // A connection that was refused is tried again with the next message.
+      this.#offline = state.kind === 'waiting';
+      this.#failWaiting((publication) => {
+        if (publication.request.alwaysWaits !== true) publication.fail('NOT_CONNECTED', state.error);
+      });
+    } else if (state.kind !== 'connecting') this.#offline = false;
   }
-
-  readonly #whyWaiting = (): unknown => {
-    const { state, lastError } = this.#supervisor;
-    if (state.kind !== 'ready') return lastError;
-    return state.blocked && new Error(`the broker blocks publishers: ${state.blocked.reason}`);
-  };
 }
-
-/** All attempts of an rpc have the same message id. */
-const idOf = ({ messageId, headers }: MessageProperties): string | undefined => {
-  const attempt = headers?.[CALL_HEADERS.attempt];
-  return messageId !== undefined && typeof attempt === 'number' ? `${messageId} ${attempt}` : messageId;
-};
-
-const isLoss = (error: unknown): boolean =>
-  error instanceof BrokerError || (error instanceof ConnectionError && !error.permanent);
-
-/** A channel ends with the first message that the broker refuses; of the others nothing is known. */
-const refusalOf = (cause: Error, { request }: Publication): PublishErrorCode | undefined => {
-  const exchange = `exchange '${request.message.exchange || 'amq.default'}' in vhost`;
-  if (cause.message.includes(`NOT_FOUND - no ${exchange}`)) return 'EXCHANGE_NOT_FOUND';
-  // Older brokers leave out which access.
-  const isRefused =
-    cause.message.includes('ACCESS_REFUSED') && cause.message.includes(`access to ${exchange}`);
-  return isRefused ? 'ACCESS_REFUSED' : undefined;
-};

@@ -1,26 +1,21 @@
 import { AsyncResource } from 'node:async_hooks';
-import { ConnectionError, TopologyError } from '../errors.js';
-import type { Observer } from '../observability/observer.js';
+import { TopologyError } from '../errors.js';
 import type { Attachment } from './attachment.js';
 import { Attachments } from './attachments.js';
-import { delayMs, type Backoff } from './backoff.js';
-import { deferred } from './deferred.js';
+import { Attempts } from './attempts.js';
+import { endOf, LinkOpening } from './link-opening.js';
+import { LoopLag } from './loop-lag.js';
 import { pause } from './pause.js';
 import { asError, closedError, isPermanent } from './permanence.js';
-import type { Driver, Link } from './port.js';
+import type { Link } from './port.js';
+import { Reattachments } from './reattachments.js';
 import { settleWithin } from './settle-within.js';
-import type { ConnectionState } from './state.js';
+import { endOfStart, UNLIMITED } from './startup.js';
+import type { Blocked, ConnectionState } from './state.js';
+import { StateCell } from './state-cell.js';
+import type { SupervisorOptions } from './supervisor-options.js';
 
 const CLOSE_LIMIT_MS = 2_000;
-
-export interface SupervisorOptions {
-  readonly driver: Driver;
-  readonly role: 'publish' | 'consume';
-  readonly connectionName: string;
-  readonly backoff: Backoff;
-  readonly observer: Observer;
-  readonly random: () => number;
-}
 
 /**
  * Keeps one connection open: connects when it is first needed, restores all attachments as one unit, and starts over
@@ -29,13 +24,13 @@ export interface SupervisorOptions {
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #attachments = new Attachments();
-  /** Being put back after the loss of their channel, and on which link. */
-  readonly #reattaching = new Map<Attachment, Link>();
-  readonly #listeners = new Set<(state: ConnectionState) => void>();
+  readonly #reattachments: Reattachments;
+  readonly #attempts: Attempts;
+  readonly #lag = new LoopLag();
   readonly #stop = new AbortController();
   /** Whoever happens to open the connection has nothing to do with what comes over it: no `AsyncLocalStorage` goes along. */
   readonly #origin = new AsyncResource('PostageConnection');
-  #state: ConnectionState = { kind: 'idle' };
+  readonly #state: StateCell;
   #link: Link | undefined;
   #running: Promise<Link> | undefined;
   #everReady = false;
@@ -44,10 +39,25 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    const { backoff, random, observer } = options;
+    const report =
+      (where: string) =>
+      (error: unknown): void =>
+        observer({ kind: 'internal.failure', where, error });
+    this.#attempts = new Attempts(backoff, random);
+    this.#state = new StateCell(report('a listener of the connection state'));
+    this.#reattachments = new Reattachments({
+      attachments: this.#attachments,
+      backoff,
+      random,
+      stop: this.#stop.signal,
+      link: () => this.link,
+      onError: report('restoring a consumer or publisher'),
+    });
   }
 
   get state(): ConnectionState {
-    return this.#state;
+    return this.#state.value;
   }
 
   /** It was ready at least once: what is not ready now has been lost. */
@@ -62,13 +72,12 @@ export class Supervisor {
 
   /** The current link when it is ready, for those that must not wait. */
   get link(): Link | undefined {
-    return this.#state.kind === 'ready' ? this.#link : undefined;
+    return this.state.kind === 'ready' ? this.#link : undefined;
   }
 
   /** Calls the listener on every change of state; returns the way to stop that. */
   onState(listener: (state: ConnectionState) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#state.onChange(listener);
   }
 
   /**
@@ -78,7 +87,7 @@ export class Supervisor {
    */
   ready(): Promise<Link> {
     if (this.#closed) return Promise.reject(closedError());
-    if (this.#link && this.#state.kind === 'ready') return Promise.resolve(this.#link);
+    if (this.#link && this.state.kind === 'ready') return Promise.resolve(this.#link);
     return this.#running ?? this.#start();
   }
 
@@ -110,26 +119,7 @@ export class Supervisor {
    */
   async reattach(attachment: Attachment): Promise<void> {
     this.#attachments.misplace(attachment);
-    const { link } = this;
-    // Who is at it already on this link sees that there is more to do.
-    if (link === undefined || this.#reattaching.get(attachment) === link) return;
-    this.#reattaching.set(attachment, link);
-    await this.#reattachTo(link, attachment);
-    if (this.#reattaching.get(attachment) === link) this.#reattaching.delete(attachment);
-  }
-
-  async #reattachTo(link: Link, attachment: Attachment): Promise<void> {
-    const { backoff, random, observer } = this.#options;
-    for (let attempt = 1; !this.#attachments.isInPlace(attachment); attempt += 1) {
-      await pause(delayMs(backoff, attempt, random()), this.#stop.signal);
-      // A newer link has restored it with everything else.
-      if (this.link !== link || !this.#attachments.has(attachment)) return;
-      try {
-        await this.#attachments.restore(link, attachment);
-      } catch (error) {
-        observer({ kind: 'internal.failure', where: 'restoring a consumer or publisher', error });
-      }
-    }
+    await this.#reattachments.reattach(attachment);
   }
 
   /** Idempotent; never rejects. Waiting callers are rejected with CONNECTION_CLOSED. */
@@ -140,20 +130,22 @@ export class Supervisor {
 
   async #close(): Promise<void> {
     this.#stop.abort();
+    this.#lag.stop();
     const link = this.#link;
     this.#link = undefined;
-    // A handshake with a silent peer can not be interrupted; whatever still opens is closed by `#open`.
+    // Whatever still opens is closed by `#open`.
     if (this.#running) await settleWithin(this.#running, CLOSE_LIMIT_MS);
     // First, so that those who wait hear that it was us, not that a channel ended.
     this.#attachments.lost(closedError());
     await link?.close();
-    this.#become({ kind: 'closed' });
-    this.#listeners.clear();
+    this.#state.set({ kind: 'closed' });
+    this.#state.end();
   }
 
-  #start(): Promise<Link> {
+  /** @param lost why there is no connection any more, where there was one */
+  #start(lost?: Error): Promise<Link> {
     // Not at once: a listener of the first change of state may ask for the connection, and must find this attempt.
-    const running = Promise.resolve().then(() => this.#origin.runInAsyncScope(() => this.#run()));
+    const running = Promise.resolve().then(() => this.#origin.runInAsyncScope(() => this.#run(lost)));
     const done = (): void => {
       if (this.#running === running) this.#running = undefined;
     };
@@ -162,22 +154,24 @@ export class Supervisor {
     return running;
   }
 
-  async #run(): Promise<Link> {
-    for (let attempt = 1; ; attempt += 1) {
-      const link = await this.#attempt(attempt);
+  async #run(lost: Error | undefined): Promise<Link> {
+    const sinceMs = performance.now();
+    if (lost) await this.#wait(0, this.#attempts.nextDelayMs(), lost);
+    for (;;) {
+      const link = await this.#attempt(this.#attempts.begin(), sinceMs);
       if (link) return link;
     }
   }
 
   /** One try: undefined when it failed and the wait for the next is over. */
-  async #attempt(attempt: number): Promise<Link | undefined> {
+  async #attempt(attempt: number, sinceMs: number): Promise<Link | undefined> {
     this.#throwIfClosed();
-    this.#become({ kind: 'connecting', attempt });
+    this.#state.set({ kind: 'connecting', attempt });
     try {
       return await this.#open(attempt);
     } catch (error) {
       this.#throwIfClosed();
-      await this.#failed(asError(error), attempt);
+      await this.#failed(asError(error), attempt, performance.now() - sinceMs);
       return undefined;
     }
   }
@@ -185,48 +179,37 @@ export class Supervisor {
   async #open(attempt: number): Promise<Link> {
     const { driver, connectionName, role, observer } = this.#options;
     const link = await driver.connect({ connectionName, signal: this.#stop.signal });
-    const death = deferred<never>();
-    death.promise.catch(() => undefined);
-    link.onClosed((error) => {
-      death.reject(
-        error ?? new ConnectionError('CONNECTION_LOST', `the connection to ${link.address} ended`),
-      );
-      this.#onLinkClosed(link, error);
+    const opening = new LinkOpening(link, this.#stop.signal);
+    let blocked: Blocked | undefined;
+    link.onClosed((error) => this.#onLinkClosed(link, error));
+    link.onBlocked((reason) => {
+      blocked = reason === undefined ? undefined : { reason, sinceMs: Date.now() };
+      this.#onBlocked(link, blocked);
     });
-    link.onBlocked((reason) => this.#onBlocked(link, reason));
     try {
       this.#throwIfClosed();
       this.#attachments.reset();
       // Until nothing is missing at the very moment in which the link becomes the current one.
-      while (this.#attachments.missing()) await this.#restoreOrDie(link, death.promise);
+      while (this.#attachments.missing()) await opening.putInPlace(this.#attachments);
       this.#throwIfClosed();
     } catch (error) {
       // Those that have been restored must not go on using it.
       this.#attachments.lost(asError(error));
       await link.close();
       throw error;
+    } finally {
+      opening.done();
     }
     this.#link = link;
     this.#everReady = true;
     this.#lastError = undefined;
-    this.#become({ kind: 'ready', address: link.address, sinceMs: Date.now() });
+    this.#attempts.succeeded();
+    this.#lag.start();
+    this.#state.set({ kind: 'ready', address: link.address, sinceMs: Date.now() });
     observer({ kind: 'connection.ready', role, address: link.address, attempts: attempt });
+    // It may have been blocked before it was ready.
+    if (blocked !== undefined) this.#onBlocked(link, blocked);
     return link;
-  }
-
-  /** When a refusal has ended the connection, it explains more than the connection's end. */
-  async #restoreOrDie(link: Link, death: Promise<never>): Promise<void> {
-    const restoring = this.#attachments.restoreAll(link);
-    try {
-      await Promise.race([restoring, death]);
-    } catch (error) {
-      let refusal: TopologyError | undefined;
-      const looking = restoring.catch((reason: unknown) => {
-        if (reason instanceof TopologyError) refusal = reason;
-      });
-      await settleWithin(looking, CLOSE_LIMIT_MS);
-      throw refusal ?? error;
-    }
   }
 
   async #restoreOn(link: Link, attachment: Attachment): Promise<void> {
@@ -239,18 +222,36 @@ export class Supervisor {
     }
   }
 
-  async #failed(error: Error, attempt: number): Promise<void> {
+  async #failed(error: Error, attempt: number, elapsedMs: number): Promise<void> {
     this.#lastError = error;
-    const { observer, role, backoff, random } = this.#options;
+    const { observer, role, backoff, startup = UNLIMITED } = this.#options;
     const permanent = isPermanent(error);
-    if (permanent && !this.#everReady) {
-      this.#become({ kind: 'failed', error });
-      observer({ kind: 'connection.failed', role, error, attempt, retryInMs: undefined });
-      throw error;
+    const failed = { error, isPermanent: permanent, attempt, elapsedMs };
+    const end = this.#everReady ? undefined : endOfStart(startup, failed);
+    if (end) {
+      this.#state.set({ kind: 'failed', error: end });
+      observer({ kind: 'connection.failed', role, error: end, attempt, retryInMs: undefined });
+      this.#tryAgainLater();
+      throw end;
     }
-    const retryInMs = permanent ? backoff.maxDelayMs : delayMs(backoff, attempt, random());
-    this.#become({ kind: 'waiting', attempt, retryInMs, error });
+    const leftMs = this.#everReady ? Infinity : startup.timeoutMs - elapsedMs;
+    const retryInMs = Math.min(permanent ? backoff.maxDelayMs : this.#attempts.nextDelayMs(), leftMs);
     observer({ kind: 'connection.failed', role, error, attempt, retryInMs });
+    await this.#wait(attempt, retryInMs, error);
+  }
+
+  /** One that opens with its first use, and was refused: somebody may mend that, and nobody may use it before it is there. */
+  #tryAgainLater(): void {
+    if (this.#options.startup !== undefined) return;
+    const again = async (): Promise<void> => {
+      await pause(this.#options.backoff.maxDelayMs, this.#stop.signal, false);
+      if (this.state.kind === 'failed') await this.#start();
+    };
+    again().catch(() => undefined);
+  }
+
+  async #wait(attempt: number, retryInMs: number, error: Error): Promise<void> {
+    this.#state.set({ kind: 'waiting', attempt, retryInMs, error });
     await pause(retryInMs, this.#stop.signal);
   }
 
@@ -258,38 +259,23 @@ export class Supervisor {
     if (this.#link !== link || this.#closed) return;
     this.#link = undefined;
     const { observer, role } = this.#options;
-    const reason = error ?? new ConnectionError('CONNECTION_LOST', `the connection to ${link.address} ended`);
+    const reason = error ?? endOf(link);
     observer({ kind: 'connection.lost', role, address: link.address, error });
+    const text = this.#lag.explain(role, link.heartbeatMs);
+    if (text !== undefined) observer({ kind: 'warning', text });
+    this.#attempts.lost();
     this.#attachments.lost(reason);
-    this.#start().catch(() => undefined);
+    this.#start(reason).catch(() => undefined);
   }
 
-  #onBlocked(link: Link, reason: string | undefined): void {
-    if (this.#link !== link || this.#state.kind !== 'ready') return;
-    const { address, sinceMs } = this.#state;
+  #onBlocked(link: Link, blocked: Blocked | undefined): void {
+    const { state } = this;
+    if (this.#link !== link || state.kind !== 'ready') return;
+    const { address, sinceMs } = state;
     const { observer, role } = this.#options;
-    if (reason === undefined) {
-      this.#become({ kind: 'ready', address, sinceMs });
-      observer({ kind: 'connection.unblocked', role });
-    } else {
-      this.#become({ kind: 'ready', address, sinceMs, blocked: { reason, sinceMs: Date.now() } });
-      observer({ kind: 'connection.blocked', role, reason });
-    }
-  }
-
-  #become(state: ConnectionState): void {
-    this.#state = state;
-    for (const listener of this.#listeners) {
-      try {
-        listener(state);
-      } catch (error) {
-        this.#options.observer({
-          kind: 'internal.failure',
-          where: 'a listener of the connection state',
-          error,
-        });
-      }
-    }
+    this.#state.set({ kind: 'ready', address, sinceMs, ...(blocked && { blocked }) });
+    if (blocked) observer({ kind: 'connection.blocked', role, reason: blocked.reason });
+    else observer({ kind: 'connection.unblocked', role });
   }
 
   #throwIfClosed(): void {

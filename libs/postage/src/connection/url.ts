@@ -24,6 +24,7 @@ export const parseUrl = (text: string, option: string): UrlParts => {
   if (protocol !== 'amqp' && protocol !== 'amqps') {
     throw new InvalidOptionError(option, `must begin with amqp:// or amqps://, not ${url.protocol}//.`);
   }
+  if (!hasAuthority(text) || isTorn(url)) throw notEncoded(option);
   const decode = (part: string, name: string): string | undefined => decoded(part, name, option);
   return {
     protocol,
@@ -41,12 +42,22 @@ const toUrl = (text: unknown, option: string): URL => {
     return new URL(String(text));
   } catch {
     // Node's error carries the whole URL as `input`: it must not travel on as a cause.
-    throw new InvalidOptionError(
-      option,
-      'is not a URL of the form amqp://user:password@host:5672/vhost. Percent-encode "/", "@", ":", "%" and "#" in user, password and vhost.',
-    );
+    throw notEncoded(option);
   }
 };
+
+const notEncoded = (option: string): InvalidOptionError =>
+  new InvalidOptionError(
+    option,
+    'is not a URL of the form amqp://user:password@host:5672/vhost. Percent-encode "/", "@", ":", "%", "?" and "#" in user, password and vhost.',
+  );
+
+/** Without the slashes all of it would be a virtual host, password included, and would be logged as one. */
+const hasAuthority = (text: string): boolean => /^\s*amqps?:\/\//i.test(text);
+
+/** A password with a raw "/", "?" or "#" ends the host's part early: its rest would be taken for something to show. */
+const isTorn = ({ pathname, search, hash }: URL): boolean =>
+  hash !== '' || `${pathname}${search}`.includes('@');
 
 const decoded = (part: string, name: string, option: string): string | undefined => {
   if (part === '') return undefined;

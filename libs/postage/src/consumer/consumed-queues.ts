@@ -1,19 +1,24 @@
 import type { PostageConnection } from '../connection/connection.js';
 import { BrokerError, TopologyError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
+import { EMPTY_TOPOLOGY, mergeTopologies } from '../topology/binding.js';
 import type { Topology } from '../topology/types.js';
 import type { Codec } from '../wire/codec.js';
 import type { FingerprintDict } from '../wire/fingerprint.js';
 import { CallMemory } from './call-memory.js';
+import { Aftermath } from './aftermath.js';
+import { Copies } from './copies.js';
 import { Dispatcher } from './dispatch.js';
 import { HandlerTable } from './handlers.js';
 import type { AnyResult } from './invocation.js';
 import { Leftovers } from './leftovers.js';
+import { Pauses } from './pauses.js';
 import type { QueuePlan } from './queue-plan.js';
 import { RecentCalls } from './recent-calls.js';
 import type { RecentCallsSettings } from './recent-calls-options.js';
 import { Replier } from './replier.js';
 import { Reporter } from './reporter.js';
+import { NO_RETRIES, planRetries, type DeadLetter, type RetryPlan } from './retry-topology.js';
 import { RpcDispatcher } from './rpc-dispatch.js';
 import { Subscription } from './subscription.js';
 
@@ -29,12 +34,21 @@ export interface ConsumedQueuesOptions {
   readonly toFailure: (error: unknown) => AnyResult;
   /** How repeated calls are known again; `false`: not at all. */
   readonly recentCalls: RecentCallsSettings | false;
+  /** Where dead letters go, where the processors of their queue do not say. */
+  readonly deadLetter?: DeadLetter | undefined;
+  /** An error in a header: its class and message. */
+  readonly describeError: (error: unknown) => string;
 }
 
 /** One consumed queue, as a snapshot shows it. */
 export interface ConsumerSnapshot {
   readonly queue: string;
+  /** The broker hands its messages to the handlers. */
   readonly attached: boolean;
+  /** It is not to be attached until it is resumed. */
+  readonly paused: boolean;
+  readonly prefetch: number;
+  /** Deliveries whose handlers have not finished. */
   readonly inFlight: number;
   /** Messages and rpcs that no handler was for, since the start. */
   readonly unhandled: number;
@@ -43,6 +57,8 @@ export interface ConsumerSnapshot {
 /** What a queue's deliveries are handed to. */
 export interface DispatcherPlan extends Pick<QueuePlan, 'isPrivate' | 'handlers'> {
   readonly queue: { readonly name: string };
+  /** @default nothing is tried again, or kept */
+  readonly retries?: RetryPlan | undefined;
 }
 
 interface Consumed {
@@ -53,8 +69,10 @@ interface Consumed {
 /** The queues that are consumed, each with its subscription and its dispatcher. */
 export class ConsumedQueues {
   readonly leftovers = new Leftovers();
+  readonly pauses = new Pauses();
   readonly #options: ConsumedQueuesOptions;
   readonly #replier: Replier;
+  readonly #copies: Copies;
   readonly #memory: CallMemory | undefined;
   readonly #consumed = new Map<string, Consumed>();
   /** Not consumed any more, but some handlers still run. */
@@ -64,6 +82,8 @@ export class ConsumedQueues {
   constructor(options: ConsumedQueuesOptions) {
     this.#options = options;
     this.#replier = new Replier(options);
+    const { connection } = options;
+    this.#copies = new Copies({ connection, deadlineMs: COPY_DEADLINE_MS, now: () => performance.now() });
     this.#memory = memoryOf(options);
   }
 
@@ -72,13 +92,13 @@ export class ConsumedQueues {
   }
 
   get topologies(): readonly Topology[] {
-    return [...this.#consumed.values()].map(({ subscription }) => subscription.topology);
+    return [...this.#consumed.values()].map(({ subscription }) => subscription.topology.whole);
   }
 
   get snapshot(): readonly ConsumerSnapshot[] {
     return [...this.#consumed.values()].map(({ subscription, dispatcher: { unhandled } }) => {
-      const { queue, attached, inFlight } = subscription;
-      return { queue, attached, inFlight, unhandled };
+      const { queue, attached, paused, prefetch, inFlight } = subscription;
+      return { queue, attached, paused, prefetch, inFlight, unhandled };
     });
   }
 
@@ -91,14 +111,19 @@ export class ConsumedQueues {
     return this.#consumed.get(queue)?.subscription;
   }
 
-  /** Not consumed yet: that is what `start` of the subscription is for. */
+  /**
+   * Not consumed yet: that is what `start` of the subscription is for.
+   * @throws {InvalidOptionError} its messages can not be tried again as they should
+   */
   add(plan: QueuePlan): Subscription {
-    const { queue, isPrivate, topology, prefetch } = plan;
+    const { queue, isPrivate, prefetch, handlers } = plan;
     const { connection, observer } = this.#options;
-    const dispatcher = this.dispatcher(plan);
+    const deadLetter = { own: plan.deadLetter, general: this.#options.deadLetter };
+    const retries = planRetries({ queue, handlers, deadLetter });
+    const dispatcher = this.dispatcher({ ...plan, retries });
     const subscription = new Subscription({
       queue: queue.name,
-      topology,
+      topology: mergeTopologies(plan.topology, { ...EMPTY_TOPOLOGY, queues: retries.queues }),
       prefetch,
       supervisor: connection.consuming,
       declarations: connection.consumingDeclarations,
@@ -106,6 +131,7 @@ export class ConsumedQueues {
       handle: (delivery) => dispatcher.handle(delivery),
       isPrivate: isPrivate && !queue.exclusive,
       leftovers: this.leftovers.of(queue.name),
+      isPaused: this.pauses.isPaused(queue.name),
     });
     this.#consumed.set(queue.name, { subscription, dispatcher });
     return subscription;
@@ -126,6 +152,20 @@ export class ConsumedQueues {
     }
   }
 
+  /**
+   * Pauses or resumes queues, also those that are consumed later.
+   * @param queues undefined: all of them
+   */
+  async setPaused(queues: readonly string[] | undefined, isPaused: boolean): Promise<void> {
+    this.pauses.set(queues, isPaused);
+    const meant = [...this.#consumed.values()].map(({ subscription }) => subscription);
+    await Promise.all(
+      meant
+        .filter(({ queue }) => queues === undefined || queues.includes(queue))
+        .map((each) => (this.pauses.isPaused(each.queue) ? each.pause() : each.resume())),
+    );
+  }
+
   /** Stops consuming: what has not started goes back to the queue; what runs goes on, and only `drain` waits for it. */
   async remove(queue: string): Promise<void> {
     const consumed = this.#consumed.get(queue);
@@ -134,6 +174,7 @@ export class ConsumedQueues {
     const { subscription } = consumed;
     this.#consumed.delete(queue);
     this.#removed.add(consumed);
+    this.pauses.forget(queue);
     await subscription.stop(drainTimeoutMs);
     // With its last consumer it may have gone from the broker.
     this.#options.connection.consumingDeclarations.forgetQueue(queue);
@@ -149,15 +190,29 @@ export class ConsumedQueues {
     this.#memory?.clear();
   }
 
-  dispatcher({ queue: { name: queue }, isPrivate, handlers }: DispatcherPlan): Dispatcher {
+  dispatcher(plan: DispatcherPlan): Dispatcher {
+    const { isPrivate, handlers } = plan;
+    const queue = plan.queue.name;
     const { connection, codec, observer, debug, toFailure } = this.#options;
     const reporter = new Reporter(queue, observer);
     const [replier, memory] = [this.#replier, this.#memory];
     const rpc = new RpcDispatcher({ queue, isPrivate, replier, reporter, memory, toFailure });
+    const aftermath = this.#aftermath(queue, plan.retries ?? NO_RETRIES, reporter);
     const table = new HandlerTable(handlers);
-    return new Dispatcher({ queue, table, codec, rpc, reporter, debug, publishing: connection.publishing });
+    const { publishing } = connection;
+    return new Dispatcher({ queue, table, codec, rpc, aftermath, reporter, debug, publishing });
+  }
+
+  #aftermath(queue: string, plan: RetryPlan, reporter: Reporter): Aftermath {
+    const { describeError } = this.#options;
+    const random = (): number => Math.random();
+    const now = (): number => Date.now();
+    return new Aftermath({ queue, plan, copies: this.#copies, reporter, describeError, random, now });
   }
 }
+
+/** A message that can not be copied for this long goes back to its queue. */
+const COPY_DEADLINE_MS = 30_000;
 
 /** Of a queue whose consumers come and go. */
 const MAX_ATTEMPTS = 20;

@@ -1,15 +1,19 @@
 import { CALL_HEADERS } from '../connection/call-headers.js';
 import { Causation, causedBy } from '../connection/causation.js';
+import { checkReadable } from '../connection/incoming-headers.js';
 import type { Delivery } from '../connection/port.js';
 import type { MessageBody } from '../wire/body.js';
 import type { Codec } from '../wire/codec.js';
 import { MessageResultException } from '../wire/message.js';
 import { CallSignal, type CallSignalOptions } from './call-signal.js';
+import { isFailure, type HandlerOutcome } from './fate.js';
 import { filterBody } from './filters.js';
 import type { Handler, HandlerTable } from './handlers.js';
 import type { Occasion } from './invocation.js';
-import { settlementOf, type HandlerOutcome, type Settlement } from './outcome.js';
+import type { Aftermath } from './aftermath.js';
+import type { Settlement } from './outcome.js';
 import type { Reporter } from './reporter.js';
+import { handlersToRun, historyOf } from './retry-history.js';
 import type { RpcDispatcher } from './rpc-dispatch.js';
 
 export interface DispatcherOptions {
@@ -17,6 +21,8 @@ export interface DispatcherOptions {
   readonly table: HandlerTable;
   readonly codec: Codec;
   readonly rpc: RpcDispatcher;
+  /** For messages whose handlers failed, or that can not be read. */
+  readonly aftermath: Aftermath;
   readonly reporter: Reporter;
   readonly debug: boolean;
   /** The connection that answers go out on. */
@@ -53,19 +59,21 @@ export class Dispatcher {
       : this.#handleAll(delivery, body, handlers);
   }
 
-  #decode({ content, properties }: Delivery): MessageBody | Error {
+  #decode(delivery: Delivery): MessageBody | Error {
     try {
-      return this.#options.codec.decodeBody(content, properties.contentType);
+      checkReadable(delivery);
+      return this.#options.codec.decodeBody(delivery.content, delivery.properties.contentType);
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
     }
   }
 
   async #malformed(delivery: Delivery, error: Error): Promise<Settlement> {
-    const { reporter, rpc } = this.#options;
-    reporter.event({ kind: 'message.malformed', at: reporter.at(delivery), error });
+    const { reporter, rpc, aftermath } = this.#options;
+    const next = aftermath.nextOfMalformed;
+    reporter.event({ kind: 'message.malformed', at: reporter.at(delivery), error, next });
     await rpc.answers.refuse(delivery, MessageResultException.from(error));
-    return 'reject';
+    return aftermath.malformed(delivery, historyOf(delivery), error);
   }
 
   async #unhandled(delivery: Delivery, body: MessageBody): Promise<Settlement> {
@@ -86,39 +94,54 @@ export class Dispatcher {
     return causedBy(cause, () => rpc.handle({ delivery, cause, call }, body, handler));
   }
 
-  async #handleAll(delivery: Delivery, body: MessageBody, handlers: readonly Handler[]): Promise<Settlement> {
-    const { publishing } = this.#options;
+  async #handleAll(delivery: Delivery, body: MessageBody, found: readonly Handler[]): Promise<Settlement> {
+    const { publishing, aftermath } = this.#options;
+    const history = historyOf(delivery);
+    const expired = history && aftermath.expired({ delivery, body, history });
+    if (expired) return expired;
+    const handlers = history ? handlersToRun(found, history) : found;
     const call = new CallSignal({ remainingMs: undefined, publishing, isRpc: false });
     const cause = new Causation(delivery.properties);
-    const occasion: Occasion = { delivery, cause, call };
+    const occasion: Occasion = { delivery, cause, call, history };
     // The last handler may have the original: only those before it need a copy.
     const bodyOf = (index: number): MessageBody =>
       index === handlers.length - 1 ? body : structuredClone(body);
+    let outcomes: readonly HandlerOutcome[];
     try {
       const runs = handlers.map((handler, index) =>
         causedBy(cause, () => this.#runHandler(occasion, bodyOf(index), handler)),
       );
-      return settlementOf(await Promise.all(runs));
+      outcomes = await Promise.all(runs);
     } finally {
       call.end();
     }
+    if (!outcomes.some(isFailure)) return 'ack';
+    return aftermath.settle({ delivery, body, history }, outcomes.filter(isFailure));
   }
 
   async #runHandler(occasion: Occasion, body: MessageBody, handler: Handler): Promise<HandlerOutcome> {
     const { delivery } = occasion;
-    const { reporter, queue } = this.#options;
+    const { reporter, queue, aftermath } = this.#options;
     const filtered = await filterBody(body, handler.filters);
     if (!('body' in filtered)) {
       reporter.failure('message.filtered', { delivery, body, handler, error: filtered.refusal });
       return 'filtered';
     }
     try {
-      const { cause, call } = occasion;
-      await handler.invoke({ delivery, cause, call, body: filtered.body, queue, reply: nobodyWaits });
+      const { cause, call, history } = occasion;
+      await handler.invoke({
+        delivery,
+        cause,
+        call,
+        history,
+        body: filtered.body,
+        queue,
+        reply: nobodyWaits,
+      });
       return 'handled';
     } catch (error) {
-      reporter.failure('handler.failed', { delivery, body, handler, error });
-      return 'failed';
+      const { history } = occasion;
+      return aftermath.failed({ delivery, body, history }, { handler, error });
     }
   }
 }

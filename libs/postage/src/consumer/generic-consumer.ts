@@ -2,7 +2,7 @@ import type { Delivery } from '../connection/port.js';
 import { ConnectionError, InvalidOptionError } from '../errors.js';
 import { mergeTopologies, topologyOf, type Eqk } from '../topology/binding.js';
 import type { Compatibility, QueueFlags } from '../topology/queue.js';
-import type { AmqpTable, Binding, Exchange, Queue, Topology } from '../topology/types.js';
+import type { AmqpTable, Binding, Exchange, Topology } from '../topology/types.js';
 import {
   ConsumedQueues,
   type ConsumedQueuesOptions,
@@ -10,8 +10,11 @@ import {
   type DispatcherPlan,
 } from './consumed-queues.js';
 import type { Dispatcher } from './dispatch.js';
-import { describePattern, type Handler, type HandlerPattern } from './handlers.js';
-import { partFor, planQueues, prefetchOf, type ProcessorScope, type ScopedHandler } from './queue-plan.js';
+import type { Handler, HandlerPattern } from './handlers.js';
+import type { PauseTarget } from './pause-target.js';
+import { partFor, type ProcessorScope } from './queue-plan.js';
+import { Registrations } from './registrations.js';
+import type { Subscription } from './subscription.js';
 
 export interface GenericConsumerOptions extends ConsumedQueuesOptions {
   readonly compatibility: Compatibility;
@@ -24,6 +27,8 @@ export interface OwnQueueOptions {
   readonly privateQueues?: readonly string[] | undefined;
   /** Messages that wait in them when they are first consumed are known as leftovers. @default [] */
   readonly watchedQueues?: readonly string[] | undefined;
+  /** They bring commands, not work: pausing everything, or a processor, leaves them alone. @default [] */
+  readonly commandQueues?: readonly string[] | undefined;
 }
 
 /**
@@ -32,61 +37,100 @@ export interface OwnQueueOptions {
 export class GenericConsumer {
   readonly #options: GenericConsumerOptions;
   readonly #queues: ConsumedQueues;
-  readonly #handlers: ScopedHandler[] = [];
-  readonly #scopes = new Set<ProcessorScope>();
-  /** The queues of handlers that belong to no processor. */
-  readonly #own: { readonly label: string; eqk: Eqk };
-  readonly #privateQueues = new Set<string>();
+  readonly #registered: Registrations;
   /** Bound before the start: put in place with it. */
   readonly #early: (() => Promise<void>)[] = [];
+  readonly #earlyQueues = new Set<string>();
+  /** Asked for before the start: what there is to pause is known then. */
+  readonly #earlyPauses: (() => void)[] = [];
+  #subscriptions: readonly Subscription[] | undefined;
   #started: Promise<void> | undefined;
   #drained: Promise<void> | undefined;
 
   constructor(options: GenericConsumerOptions) {
     this.#options = options;
     this.#queues = new ConsumedQueues(options);
-    this.#own = { label: 'the server', eqk: [] };
-    this.#scopes.add(this.#own);
+    this.#registered = new Registrations(options);
   }
 
   /** Adds queues for the handlers that belong to no processor; before `start`. */
-  addQueues(eqk: Eqk, { privateQueues = [], watchedQueues = [] }: OwnQueueOptions = {}): void {
-    this.#own.eqk = [...this.#own.eqk, ...eqk];
-    for (const name of privateQueues) this.#privateQueues.add(name);
+  addQueues(eqk: Eqk, options: OwnQueueOptions = {}): void {
+    const { privateQueues = [], watchedQueues = [], commandQueues = [] } = options;
+    this.#registered.addQueues(eqk, privateQueues);
     for (const name of watchedQueues) this.#queues.leftovers.watch(name);
+    for (const name of commandQueues) this.#queues.pauses.spare(name);
   }
 
   /** Adds a handler; before `start`. Without a scope it serves the queues of the consumer itself. */
-  register(handler: Handler, scope: ProcessorScope = this.#own): void {
-    this.#scopes.add(scope);
-    this.#handlers.push({ handler, scope });
+  register(handler: Handler, scope?: ProcessorScope): void {
+    this.#registered.add(handler, scope);
   }
 
   /**
    * Declares everything and consumes it. Resolves once the broker has accepted the last consumer.
    * @throws {DuplicateHandlerError} two rpc handlers for one pattern on one queue
+   * @throws {InvalidOptionError} definitions contradict each other, or what was paused before is not there
    * @throws {TopologyError} the broker refused an entity
-   * @throws {ConnectionError} the broker refused credentials or vhost
+   * @throws {ConnectionError} the broker refused credentials or vhost; or it was drained before
    */
   start(): Promise<void> {
     this.#started ??= this.#start();
     return this.#started;
   }
 
+  /**
+   * Works out what is to be declared and consumed, without the broker.
+   * @throws {InvalidOptionError} definitions contradict each other, or what was paused before is not there
+   * @throws {DuplicateHandlerError} two rpc handlers for one pattern on one queue
+   */
+  prepare(): void {
+    if (this.#subscriptions) return;
+    const plans = this.#registered.plan();
+    for (const pause of this.#earlyPauses) pause();
+    this.#subscriptions = plans.map((plan) => this.#queues.add(plan));
+    // Throws where several queues have a dead-letter queue in common, and want it different.
+    mergeTopologies(...this.#queues.topologies);
+  }
+
   async #start(): Promise<void> {
-    const plans = planQueues({
-      scopes: [...this.#scopes],
-      handlers: this.#handlers,
-      defaultPrefetch: this.#options.prefetch,
-      compatibility: this.#options.compatibility,
-      ownEqk: this.#own.eqk,
-      privateQueues: this.#privateQueues,
-    });
+    this.#throwIfClosing();
+    this.prepare();
     this.#warnOfHandlersWithoutQueue();
-    await Promise.all(
-      plans.map((plan) => this.#queues.add(plan)).map((subscription) => subscription.start()),
-    );
+    await Promise.all((this.#subscriptions ?? []).map((subscription) => subscription.start()));
     for (const bind of this.#early) await bind();
+  }
+
+  /**
+   * Handles no further messages of some queues until they are resumed, also after reconnects; may be asked for at any time.
+   * What has not started goes back to the queue, what runs goes on. Resolves when the broker hands out no more. Idempotent.
+   *
+   * A queue that two processors name has one consumer: pausing one of them pauses it.
+   * @param target a processor class: its queues; a name: that queue; absent: all queues, also those bound later
+   * @throws {InvalidOptionError} it is neither a processor nor a queue here; before the start, `start` throws it
+   */
+  pause(target?: PauseTarget): Promise<void> {
+    return this.#setPaused(target, true);
+  }
+
+  /**
+   * Handles the messages of paused queues again. Resolves when they are consumed; without a connection, when there is one.
+   * @param target as that of `pause`
+   * @throws {InvalidOptionError} it is neither a processor nor a queue here
+   */
+  resume(target?: PauseTarget): Promise<void> {
+    return this.#setPaused(target, false);
+  }
+
+  async #setPaused(target: PauseTarget | undefined, isPaused: boolean): Promise<void> {
+    if (this.#started === undefined)
+      this.#earlyPauses.push(() => this.#queues.pauses.set(this.#queuesOf(target), isPaused));
+    else await this.#queues.setPaused(this.#queuesOf(target), isPaused);
+  }
+
+  #queuesOf(target: PauseTarget | undefined): readonly string[] | undefined {
+    if (target === undefined) return undefined;
+    const queues = this.#registered.queuesOf(target, [...this.#queues.names, ...this.#earlyQueues]);
+    return typeof target === 'string' ? queues : queues.filter((name) => !this.#queues.pauses.isSpared(name));
   }
 
   /**
@@ -107,8 +151,10 @@ export class GenericConsumer {
     const topology = topologyOf(eqk, this.#options);
     const bind = (): Promise<void> => this.#bind(queue, topology, flags !== undefined);
     this.#throwIfClosing();
-    if (this.#started === undefined) this.#early.push(bind);
-    else await this.#started.then(bind);
+    if (this.#started === undefined) {
+      this.#early.push(bind);
+      this.#earlyQueues.add(queue);
+    } else await this.#started.then(bind);
   }
 
   async #bind(queue: string, topology: Topology, hasFlags: boolean): Promise<void> {
@@ -116,11 +162,8 @@ export class GenericConsumer {
     // Throws where exchanges of one name differ: the broker would not be asked about the second.
     mergeTopologies(...this.#queues.topologies, bare);
     const existing = this.#queues.get(queue);
-    if (existing) return existing.extend(hasFlags ? topology : bare);
-    await this.#consume(
-      topology,
-      this.#handlers.map(({ handler }) => handler),
-    );
+    if (existing) return existing.topology.extend(hasFlags ? topology : bare);
+    await this.#consume(topology, this.#registered.handlers);
   }
 
   /**
@@ -131,16 +174,17 @@ export class GenericConsumer {
    */
   async addQueuesNow(
     eqk: Eqk,
-    { watchedQueues = [] }: Pick<OwnQueueOptions, 'watchedQueues'> = {},
+    { watchedQueues = [], commandQueues = [] }: Omit<OwnQueueOptions, 'privateQueues'> = {},
   ): Promise<void> {
     await this.#started;
     for (const name of watchedQueues) this.#queues.leftovers.watch(name);
+    for (const name of commandQueues) this.#queues.pauses.spare(name);
     const topology = topologyOf(eqk, this.#options);
     for (const queue of topology.queues) {
       const part = partFor(queue, topology);
       const existing = this.#queues.get(queue.name);
-      if (existing) await existing.extend(part);
-      else await this.#consume(part, this.#ownHandlers, this.#ownPrefetch(queue));
+      if (existing) await existing.topology.extend(part);
+      else await this.#consume(part, this.#registered.ownHandlers, this.#registered.ownPrefetch(queue));
     }
   }
 
@@ -157,7 +201,7 @@ export class GenericConsumer {
     this.#throwIfClosing();
     const [queue] = topology.queues;
     if (!queue) throw new InvalidOptionError('queue', 'must name a queue.');
-    const isPrivate = queue.exclusive || this.#privateQueues.has(queue.name);
+    const isPrivate = this.#registered.isPrivate(queue);
     await this.#queues.start({ queue, isPrivate, topology, prefetch, handlers });
   }
 
@@ -181,11 +225,16 @@ export class GenericConsumer {
       );
     }
     const binding: Binding = { exchange: exchange.name, queue, key, arguments: args };
-    await subscription.removeBinding(binding);
+    await subscription.topology.removeBinding(binding);
   }
 
   get snapshot(): readonly ConsumerSnapshot[] {
     return this.#queues.snapshot;
+  }
+
+  /** What is declared for what is consumed, queue by queue; run-time bindings included. */
+  get topologies(): readonly Topology[] {
+    return this.#queues.topologies;
   }
 
   /** Calls that would be known again if they were repeated: those that run, and those answered a short while ago. */
@@ -195,8 +244,7 @@ export class GenericConsumer {
 
   /** What the handlers are for, without repetitions. */
   get patterns(): readonly HandlerPattern[] {
-    const patterns = this.#handlers.map(({ handler: { pattern } }) => pattern);
-    return [...new Map(patterns.map((pattern) => [describePattern(pattern), pattern])).values()];
+    return this.#registered.patterns;
   }
 
   /** Whether a message waited in its queue before this process consumed it, as far as one can tell; only of watched queues. */
@@ -215,25 +263,16 @@ export class GenericConsumer {
     return this.#drained;
   }
 
-  #ownPrefetch(queue: Queue): number {
-    const owners = [...this.#scopes].filter((scope) => scope === this.#own || scope.eqk.length === 0);
-    return prefetchOf(queue, owners, this.#options.prefetch);
-  }
-
-  get #ownHandlers(): readonly Handler[] {
-    return this.#handlers
-      .filter(({ scope }) => scope === undefined || scope === this.#own || scope.eqk.length === 0)
-      .map(({ handler }) => handler);
-  }
-
   #throwIfClosing(): void {
     if (this.#drained)
-      throw new ConnectionError('CONNECTION_CLOSED', 'the consumer is closing: it binds nothing any more');
+      throw new ConnectionError(
+        'CONNECTION_CLOSED',
+        'the consumer is closing: it consumes and binds nothing any more',
+      );
   }
 
   #warnOfHandlersWithoutQueue(): void {
-    if (this.#own.eqk.length > 0) return;
-    const idle = this.#ownHandlers.map(({ label }) => label);
+    const { withoutQueue: idle } = this.#registered;
     if (idle.length === 0) return;
     const text = `no queue leads to ${idle.join(', ')}: give the class @Processor({ eqk: [...] }), or the server an eqk option`;
     this.#options.observer({ kind: 'warning', text });

@@ -2,6 +2,7 @@ import type { Delivery } from '../connection/port.js';
 import { DuplicateHandlerError, InvalidOptionError } from '../errors.js';
 import type { BoundFilter } from './filters.js';
 import type { Invocation } from './invocation.js';
+import type { RetrySettings } from './retry-policy.js';
 
 /** Which messages a handler is for. */
 export interface HandlerPattern {
@@ -21,6 +22,8 @@ export interface Handler {
   readonly repliesItself: boolean;
   /** False: this delivery is taken care of elsewhere; it is as if the handler were not there. @default always true */
   readonly isFor?: ((delivery: Delivery, queue: string) => boolean) | undefined;
+  /** Of a message handler: when a message that it failed at is handled again. @default false: only where its error says so */
+  readonly retry?: RetrySettings | false | undefined;
   /** Resolves with its value once everything it started is done; rejects with what it threw. */
   readonly invoke: (invocation: Invocation) => Promise<unknown>;
 }

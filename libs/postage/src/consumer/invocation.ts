@@ -3,6 +3,7 @@ import type { Delivery } from '../connection/port.js';
 import type { MessageBody } from '../wire/body.js';
 import type { MessageResult, MessageResultError, MessageResultException } from '../wire/message.js';
 import type { CallSignal } from './call-signal.js';
+import type { History } from './retry-history.js';
 
 export type AnyResult = MessageResult | MessageResultError | MessageResultException;
 
@@ -16,6 +17,8 @@ export interface Occasion {
   readonly cause: Causation;
   /** Whether anybody still needs the work. */
   readonly call: CallSignal;
+  /** What happened to the message before; undefined where this is the first run that anybody knows of. */
+  readonly history?: History | undefined;
 }
 
 /** One run of one handler: its own copy of the body, where it came from, and the way to answer. */

@@ -33,13 +33,16 @@ export class Leftovers {
     if (this.#queues.has(queue)) return;
     let waiting = 0;
     let isFirst = true;
+    let hasCome = false;
     this.#queues.set(queue, {
       found: ({ messageCount, consumerCount }, isAgain) => {
-        isFirst = !isAgain;
+        // Of a queue that was paused, an earlier consumer may have got nothing.
+        isFirst = !isAgain || !hasCome;
         if (isAgain) waiting = Math.min(waiting, messageCount);
         else waiting = consumerCount === 0 ? messageCount : 0;
       },
       note: (delivery) => {
+        hasCome = true;
         const { timestamp } = delivery.properties;
         // Seconds: what was sent in that of the start may be older or younger.
         if (timestamp !== undefined && timestamp > this.#startSeconds) waiting = 0;

@@ -7,12 +7,16 @@ export type Settlement =
   /** Back to the queue. */
   | 'requeue';
 
-/** How one message handler ended. */
-export type HandlerOutcome = 'handled' | 'filtered' | 'failed';
+/** Where a message goes for one of its handlers, or where it is left to. */
+export interface Fate {
+  readonly next: 'retry' | 'dead-letter' | 'reject' | 'requeue';
+}
 
 /**
- * A message is rejected when any of its handlers failed (as Postage does), so that it can be dead-lettered; a handler
- * whose filter refused it does not count.
+ * What becomes of the delivery itself, once there are copies for the handlers that are to have one. One that wants all of it
+ * back has its will; what nobody keeps a copy of is rejected (as Postage does), so that the broker can dead-letter it.
  */
-export const settlementOf = (outcomes: readonly HandlerOutcome[]): Settlement =>
-  outcomes.includes('failed') ? 'reject' : 'ack';
+export const settlementOf = (fates: readonly Fate[]): Settlement => {
+  if (fates.some(({ next }) => next === 'requeue')) return 'requeue';
+  return fates.some(({ next }) => next === 'reject') ? 'reject' : 'ack';
+};

@@ -3,6 +3,7 @@ import { mergeTopologies, topologyOf, type Eqk } from '../topology/binding.js';
 import type { Compatibility } from '../topology/queue.js';
 import type { Queue, Topology } from '../topology/types.js';
 import type { Handler } from './handlers.js';
+import type { DeadLetter } from './retry-topology.js';
 
 /** A processor: handlers that serve the queues of their own eqk, and no others. */
 export interface ProcessorScope {
@@ -11,6 +12,10 @@ export interface ProcessorScope {
   /** Empty: the queues of the consumer itself. */
   readonly eqk: Eqk;
   readonly prefetch?: number | undefined;
+  /** The class, for whoever names it. */
+  readonly source?: object | undefined;
+  /** Where the dead letters of its queues go; undefined: it does not say. */
+  readonly deadLetter?: DeadLetter | undefined;
 }
 
 export interface ScopedHandler {
@@ -27,6 +32,8 @@ export interface QueuePlan {
   readonly topology: Topology;
   readonly prefetch: number;
   readonly handlers: readonly Handler[];
+  /** Where its dead letters go; undefined: its processors do not say. */
+  readonly deadLetter?: DeadLetter | undefined;
 }
 
 interface PlanInput {
@@ -43,7 +50,7 @@ interface PlanInput {
 /**
  * One plan per queue, however many processors name it: a queue has one consumer, and its messages find their handlers
  * by type and name. (Two consumers on it would get every second message each.)
- * @throws {InvalidOptionError} definitions of one entity, or prefetches of one queue, contradict each other
+ * @throws {InvalidOptionError} definitions of one entity, or prefetches or dead-letter queues of one queue, contradict each other
  */
 export const planQueues = ({
   scopes,
@@ -69,6 +76,7 @@ export const planQueues = ({
       isPrivate: queue.exclusive || privateQueues?.has(queue.name) === true,
       topology: partFor(queue, whole),
       prefetch: prefetchOf(queue, owners, defaultPrefetch),
+      deadLetter: deadLetterOf(queue, owners),
       handlers: handlers.filter(({ scope }) => scope && owners.includes(scope)).map(({ handler }) => handler),
     };
   });
@@ -94,6 +102,22 @@ export const prefetchOf = (queue: Queue, owners: readonly ProcessorScope[], fall
     );
   }
   return checkPrefetch(first?.prefetch ?? fallback);
+};
+
+/** @throws {InvalidOptionError} two of its processors want different ones */
+const deadLetterOf = (queue: Queue, owners: readonly ProcessorScope[]): DeadLetter | undefined => {
+  const given = owners.filter(({ deadLetter }) => deadLetter !== undefined);
+  const [first] = given;
+  const other = given.find(
+    ({ deadLetter }) => JSON.stringify(deadLetter) !== JSON.stringify(first?.deadLetter),
+  );
+  if (first && other) {
+    throw new InvalidOptionError(
+      'deadLetter',
+      `${first.label} and ${other.label} share queue "${queue.name}", and want its dead letters in different places. Give both the same deadLetter.`,
+    );
+  }
+  return first?.deadLetter;
 };
 
 /** @throws {InvalidOptionError} */

@@ -77,6 +77,7 @@ export class Replier {
       },
       topology: EMPTY_TOPOLOGY,
       deadlineMs: REPLY_DEADLINE_MS,
+      alwaysWaits: true,
     });
   }
 }

@@ -9,6 +9,7 @@ import type { RunningCall } from './recent-calls.js';
 import { toResult } from './replier.js';
 import { factsOf } from './reporter.js';
 import { RpcAnswers, type RpcAnswersOptions } from './rpc-answers.js';
+import { verdictOf } from './verdict.js';
 
 export interface RpcDispatcherOptions extends RpcAnswersOptions {
   readonly queue: string;
@@ -121,7 +122,10 @@ export class RpcDispatcher {
       if (answered === undefined || value !== undefined)
         reply(handler.repliesItself && value === undefined ? noReply(handler) : value);
     } catch (error) {
-      const gaveUp = this.#failed(run, error);
+      const isSentBack = answered === undefined && verdictOf(error)?.kind === 'requeue';
+      const gaveUp = this.#failed(run, error, isSentBack ? 'requeue' : 'answer');
+      // Another process may answer it, or this one later.
+      if (isSentBack) return 'requeue';
       // After an answer there is nobody left to tell.
       if (answered === undefined && gaveUp) return settlementOfGivenUp(occasion.call);
       answered ??= this.#answer(run, this.#options.toFailure(error));
@@ -131,10 +135,14 @@ export class RpcDispatcher {
   }
 
   /** True: it did as its signal said, and has decided nothing. */
-  #failed({ occasion: { delivery, call }, body, handler }: Run, error: unknown): boolean {
+  #failed(run: Run, error: unknown, next: 'answer' | 'requeue'): boolean {
+    const { occasion, body, handler } = run;
+    const { delivery, call } = occasion;
+    const { reporter } = this.#options;
     const gaveUp = call.isReaction(error);
-    const kind = gaveUp ? 'handler.aborted' : 'handler.failed';
-    this.#options.reporter.failure(kind, { delivery, body, handler, error });
+    const failure = { delivery, body, handler, error };
+    if (gaveUp) reporter.failure('handler.aborted', failure);
+    else reporter.failed(failure, { attempt: 1, next });
     return gaveUp;
   }
 

@@ -107,7 +107,7 @@ describe('Subscription', () => {
     const broker = new MemoryBroker();
     const { connection, subscriptions } = subscribe(broker, ['q']);
     await subscriptions[0]?.start();
-    const bound = subscriptions[0]?.extend({ ...topologyOf([[Work, [['q', 'late']]]]), queues: [] });
+    const bound = subscriptions[0]?.topology.extend({ ...topologyOf([[Work, [['q', 'late']]]]), queues: [] });
     // The bind is on its way: its answer never comes.
     broker.disconnectAll();
     await bound;

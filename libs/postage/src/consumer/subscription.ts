@@ -3,16 +3,21 @@ import type { ChannelPort, ConsumeOptions, Delivery, Link } from '../connection/
 import type { Attachment } from '../connection/attachment.js';
 import type { Supervisor } from '../connection/supervisor.js';
 import { settleWithin } from '../connection/settle-within.js';
-import { BrokerError, ConnectionError } from '../errors.js';
+import { ConnectionError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
-import type { Binding, Topology } from '../topology/types.js';
+import type { Topology } from '../topology/types.js';
+import { ChannelConsumer, type ConsumerMode } from './channel-consumer.js';
 import { InFlight } from './in-flight.js';
+import type { Intake } from './intake.js';
+import { LeftoverSearch } from './leftover-search.js';
 import type { QueueLeftovers } from './leftovers.js';
-import { LiveTopology } from './live-topology.js';
 import type { Settlement } from './outcome.js';
+import { PauseSwitch } from './pause-switch.js';
+import { lifetimeOf, type QueueLifetime } from './queue-lifetime.js';
+import { QueueTopology } from './queue-topology.js';
 
-/** Of a run-time binding, where connection after connection goes away under it. */
-const MAX_ATTEMPTS = 5;
+/** A broker that takes longer to answer does not keep us from the end: what comes meanwhile goes back with the channel. */
+const ANSWER_LIMIT_MS = 2_000;
 
 export interface SubscriptionOptions {
   readonly queue: string;
@@ -28,27 +33,35 @@ export interface SubscriptionOptions {
   readonly isPrivate?: boolean | undefined;
   /** Where somebody wants to know what waited in the queue before the first consumer of this process. */
   readonly leftovers?: QueueLeftovers | undefined;
+  /** It starts paused. @default false */
+  readonly isPaused?: boolean | undefined;
 }
 
 /** One consumed queue: its own channel, its own prefetch, its own deliveries in flight. */
 export class Subscription implements Attachment {
   readonly queue: string;
+  /** What is declared for it, run-time bindings included. */
+  readonly topology: QueueTopology;
   readonly #options: SubscriptionOptions;
   readonly #inFlight = new InFlight();
-  readonly #topology: LiveTopology;
-  #channel: ChannelPort | undefined;
-  #consumerTag: string | undefined;
+  readonly #lifetime: QueueLifetime;
+  readonly #pausing: PauseSwitch;
+  readonly #search: LeftoverSearch;
+  #consumer: ChannelConsumer | undefined;
   #restoring: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
   #stopping: Promise<ChannelPort | undefined> | undefined;
+  #isStopping = false;
+  #hasStarted = false;
   #timesConsumed = 0;
-  /** Came while draining: returned to the queue once there is no consumer any more. */
-  readonly #unstarted: Delivery[] = [];
 
   constructor(options: SubscriptionOptions) {
     this.queue = options.queue;
     this.#options = options;
-    this.#topology = new LiveTopology(options.topology);
+    this.topology = new QueueTopology(options);
+    this.#lifetime = lifetimeOf(options.queue, options.topology);
+    this.#pausing = new PauseSwitch(options.queue, options.observer, options.isPaused ?? false);
+    this.#search = new LeftoverSearch(options);
   }
 
   /** Deliveries whose handlers have not finished. */
@@ -56,48 +69,122 @@ export class Subscription implements Attachment {
     return this.#inFlight.count;
   }
 
+  /** The broker hands messages to its handlers. */
   get attached(): boolean {
-    return this.#consumerTag !== undefined;
+    return !this.#isStopping && this.#consumer?.mode === 'consuming';
   }
 
-  /** What is declared for it, run-time bindings included. */
-  get topology(): Topology {
-    return this.#topology.whole;
+  get paused(): boolean {
+    return this.#pausing.isOn;
   }
 
-  start(): Promise<void> {
-    return this.#options.supervisor.attach(this);
+  get prefetch(): number {
+    return this.#options.prefetch;
   }
 
-  /** Declare, bind, qos, consume: all of it, on every new connection. */
+  async start(): Promise<void> {
+    this.#hasStarted = true;
+    try {
+      await this.#options.supervisor.attach(this);
+    } catch (error) {
+      this.#pausing.endWaiting();
+      throw error;
+    }
+  }
+
+  /**
+   * From now on nothing starts, also after reconnects; resolves when the broker hands out no more. What has come and not
+   * started goes back; what runs goes on. Idempotent; never rejects.
+   */
+  async pause(): Promise<void> {
+    this.#pausing.turn(true);
+    // A channel that is gone brings no more.
+    await this.#consumer?.adjust().catch(() => undefined);
+    this.#pausing.tellPaused();
+  }
+
+  /** Resolves when it consumes again, or is paused again, or stopped. Idempotent; never rejects. */
+  async resume(): Promise<void> {
+    this.#pausing.turn(false);
+    await this.#consumer?.adjust().catch(() => undefined);
+    if (this.attached || this.paused || this.#isStopping || !this.#hasStarted) return;
+    await this.#pausing.untilResumed();
+  }
+
+  /** Declares and binds, on every new connection. */
   restore(link: Link): Promise<void> {
     this.#restoring = this.#restore(link);
     return this.#restoring;
   }
 
+  /** Consumes, once everything else of the connection is in place, too. */
+  begin(): Promise<void> {
+    this.#restoring = this.#begin();
+    return this.#restoring;
+  }
+
   async #restore(link: Link): Promise<void> {
-    const { declarations, prefetch, observer, queue } = this.#options;
     this.#forget();
-    await declarations.ensure(this.#topology.whole);
-    if (this.#stopping) return;
+    await this.topology.ensure();
+    if (this.#isStopping) return;
     const channel = await link.openChannel();
-    this.#channel = channel;
-    channel.onClosed((error) => this.#onChannelClosed(channel, error));
-    await channel.prefetch(prefetch);
+    const consumer = this.#consumerOn(channel);
+    this.#consumer = consumer;
+    channel.onClosed((error) => this.#onChannelClosed(consumer, error));
+    // Paused from the start on: what comes from now on is not left over.
+    if (this.paused && !this.#search.hasLooked) await this.#search.look(channel, 0);
+  }
+
+  async #begin(): Promise<void> {
+    const consumer = this.#consumer;
+    // It has lost its channel meanwhile, and is put back, or is to stop.
+    if (consumer === undefined) return;
     // A drain waits for this to end, and closes the channel.
-    if (this.#stopping) return;
-    await this.#lookForLeftovers(channel);
-    const onDelivery = (delivery: Delivery | null): void => this.#onDelivery(channel, delivery);
-    const consumerTag = await channel.consume(queue, onDelivery, this.#consumeOptions);
+    await consumer.adjust();
+    this.#throwIfLost(consumer);
+    this.#pausing.tellPaused();
+  }
+
+  #consumerOn(channel: ChannelPort): ChannelConsumer {
+    const { queue, prefetch, leftovers } = this.#options;
+    const consumer: ChannelConsumer = new ChannelConsumer({
+      channel,
+      queue,
+      prefetch,
+      // Queues that are not of the classic type count how often a message comes back; they do not end with their consumers.
+      returnsKept: this.#lifetime === 'while consumed',
+      wanted: () => this.#wanted,
+      beforeConsuming: async (held) => {
+        await this.#search.look(channel, held);
+        return this.#consumeOptions;
+      },
+      onMode: (mode) => this.#onMode(consumer, mode),
+      start: (delivery, intake) => void this.#handle(channel, delivery, intake),
+      onReturn: (delivery) => leftovers?.note(delivery),
+      onCancelled: () => this.#onCancelled(consumer),
+    });
+    return consumer;
+  }
+
+  get #wanted(): ConsumerMode {
+    if (this.#isStopping) return 'resting';
+    if (!this.paused) return 'consuming';
+    return this.#lifetime === 'lasting' ? 'resting' : 'keeping';
+  }
+
+  #onMode(consumer: ChannelConsumer, mode: ConsumerMode): void {
+    if (mode !== 'consuming') return;
+    const { queue, prefetch, observer } = this.#options;
     this.#timesConsumed += 1;
-    if (this.#channel !== channel) {
-      throw new ConnectionError(
-        'CONNECTION_LOST',
-        `the consumer of queue "${queue}" ended as soon as it began`,
-      );
-    }
-    this.#consumerTag = consumerTag;
+    this.#throwIfLost(consumer);
     observer({ kind: 'consumer.attached', queue, prefetch });
+    this.#pausing.tellResumed();
+  }
+
+  #throwIfLost(consumer: ChannelConsumer): void {
+    if (this.#consumer === consumer) return;
+    const text = `the consumer of queue "${this.queue}" ended as soon as it began`;
+    throw new ConnectionError('CONNECTION_LOST', text);
   }
 
   lost(): void {
@@ -112,48 +199,6 @@ export class Subscription implements Attachment {
   get #consumeOptions(): ConsumeOptions {
     const isAgain = this.#options.isPrivate === true && this.#timesConsumed > 0;
     return isAgain ? { arguments: { 'x-priority': this.#timesConsumed } } : {};
-  }
-
-  async #lookForLeftovers(channel: ChannelPort): Promise<void> {
-    const { leftovers, queue, isPrivate, observer } = this.#options;
-    if (leftovers === undefined) return;
-    const status = await channel.checkQueue(queue);
-    leftovers.found(status, this.#timesConsumed > 0);
-    if (isPrivate !== true || this.#timesConsumed > 0 || status.consumerCount === 0) return;
-    const text = `another process consumes "${queue}", the queue of this process alone: each of them gets only some of the messages. Give them different hosts or process ids in their fingerprints`;
-    observer({ kind: 'warning', text });
-  }
-
-  /**
-   * Adds what a run-time binding needs, now and after every reconnect.
-   * @throws {InvalidOptionError} it contradicts what is there
-   * @throws {TopologyError} the broker refused it
-   */
-  async extend(topology: Topology): Promise<void> {
-    const takeBack = this.#topology.add(topology);
-    try {
-      await this.#whenConnected(() => this.#options.declarations.ensure(this.#topology.whole));
-    } catch (error) {
-      takeBack();
-      throw error;
-    }
-  }
-
-  async removeBinding(unwanted: Binding): Promise<void> {
-    this.#topology.remove(unwanted);
-    await this.#whenConnected(() => this.#options.declarations.unbind(unwanted));
-  }
-
-  /** Does something at the broker; when the connection goes away meanwhile, on the next one. */
-  async #whenConnected(operation: () => Promise<void>): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
-      await this.#options.supervisor.ready();
-      try {
-        return await operation();
-      } catch (error) {
-        if (!isPassing(error) || attempt === MAX_ATTEMPTS) throw error;
-      }
-    }
   }
 
   /** Stops consuming, returns what has not started, waits for what runs (at most `limitMs`), then closes the channel. */
@@ -172,6 +217,7 @@ export class Subscription implements Attachment {
 
   /** Stops consuming, and returns what has not started; what runs goes on, on the channel that this resolves with. */
   stop(limitMs: number): Promise<ChannelPort | undefined> {
+    this.#isStopping = true;
     this.#stopping ??= this.#stop(limitMs);
     return this.#stopping;
   }
@@ -179,17 +225,15 @@ export class Subscription implements Attachment {
   async #stop(limitMs: number): Promise<ChannelPort | undefined> {
     const endMs = performance.now() + limitMs;
     this.#options.supervisor.detach(this);
+    this.#pausing.endWaiting();
     // A consumer that is just being started must be stopped, too.
-    if (this.#restoring) await settleWithin(this.#restoring, limitMs);
-    const channel = this.#channel;
-    const consumerTag = this.#consumerTag;
-    this.#consumerTag = undefined;
+    if (this.#restoring) await settleWithin(this.#restoring, Math.min(limitMs, ANSWER_LIMIT_MS));
+    const consumer = this.#consumer;
     const leftMs = Math.max(0, endMs - performance.now());
     // A peer that does not answer must not keep us; a channel that died meanwhile has no consumer to cancel.
-    if (channel && consumerTag !== undefined) await settleWithin(channel.cancel(consumerTag), leftMs);
-    // Not before: as long as there is a consumer, the broker would hand them out again and again.
-    for (const { deliveryTag } of this.#unstarted.splice(0)) channel?.reject(deliveryTag, true);
-    return channel;
+    if (consumer) await settleWithin(consumer.adjust(), Math.min(leftMs, ANSWER_LIMIT_MS));
+    consumer?.giveBack();
+    return consumer?.channel;
   }
 
   async #finishRunning(limitMs: number): Promise<void> {
@@ -199,16 +243,7 @@ export class Subscription implements Attachment {
     this.#options.observer({ kind: 'warning', text });
   }
 
-  #onDelivery(channel: ChannelPort, delivery: Delivery | null): void {
-    if (delivery === null) return this.#onCancelled(channel);
-    if (this.#stopping) {
-      this.#unstarted.push(delivery);
-      return;
-    }
-    void this.#handle(channel, delivery);
-  }
-
-  async #handle(channel: ChannelPort, delivery: Delivery): Promise<void> {
+  async #handle(channel: ChannelPort, delivery: Delivery, intake: Intake): Promise<void> {
     this.#inFlight.begin();
     this.#options.leftovers?.note(delivery);
     let settlement: Settlement = 'reject';
@@ -222,42 +257,38 @@ export class Subscription implements Attachment {
       settle(channel, delivery, settlement);
     } finally {
       this.#inFlight.end();
+      intake.ended();
     }
   }
 
   /** The broker ended the consumer, for example because the queue was deleted: everything is put back. */
-  #onCancelled(channel: ChannelPort): void {
-    if (this.#channel !== channel) return;
-    this.#options.declarations.forgetQueue(this.queue);
+  #onCancelled(consumer: ChannelConsumer): void {
+    if (this.#consumer !== consumer) return;
+    this.topology.forgetQueue(this.queue);
     this.#recover(
       new ConnectionError('CONNECTION_LOST', `the broker cancelled the consumer of queue "${this.queue}"`),
     );
-    void channel.close();
+    void consumer.channel.close();
   }
 
-  #onChannelClosed(channel: ChannelPort, error: Error | undefined): void {
-    if (this.#channel !== channel || error === undefined) return;
-    this.#options.declarations.forgetQueue(this.queue);
+  #onChannelClosed(consumer: ChannelConsumer, error: Error | undefined): void {
+    if (this.#consumer !== consumer || error === undefined) return;
+    this.topology.forgetQueue(this.queue);
     this.#recover(error);
   }
 
   #recover(error: Error): void {
     this.#forget();
-    if (this.#stopping) return;
+    if (this.#isStopping) return;
     this.#options.observer({ kind: 'consumer.lost', queue: this.queue, error });
     void this.#options.supervisor.reattach(this);
   }
 
   #forget(): void {
-    this.#channel = undefined;
-    this.#consumerTag = undefined;
+    this.#consumer?.drop();
+    this.#consumer = undefined;
   }
 }
-
-/** The connection went away: a broker that refuses says so with a code. */
-const isPassing = (error: unknown): boolean =>
-  (error instanceof ConnectionError && !error.permanent) ||
-  (error instanceof BrokerError && error.amqpCode === undefined);
 
 /** On the channel it came from: after a reconnect the broker has redelivered it, and this is a no-op. */
 const settle = (channel: ChannelPort, { deliveryTag }: Delivery, settlement: Settlement): void => {

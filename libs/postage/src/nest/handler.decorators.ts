@@ -12,6 +12,7 @@ import {
   type PayloadKind,
 } from './metadata.js';
 import { noteErrorsOf } from './raw-error.js';
+import { retryOf, retryOfRpc } from './retry-metadata.js';
 import type { PostageContext } from './postage.context.js';
 
 /** A handler written as a class: decorate it with `@MessageHandler` or `@RpcHandler`, and list it in a module. */
@@ -80,6 +81,7 @@ export const applyHandler = (
 ): void => {
   const patterns = extras.patterns.map(toNestPattern);
   const isRpc = extras.patterns[0]?.category === 'rpc';
+  if (isRpc && retryOf(descriptor.value as object) !== undefined) throw retryOfRpc();
   const decorate = isRpc
     ? MessagePattern(patterns as unknown as string[], POSTAGE_TRANSPORT, { postage: extras })
     : EventPattern<string[]>(patterns as unknown as string[], POSTAGE_TRANSPORT, { postage: extras });
@@ -120,7 +122,8 @@ export const handlerExtrasOf = (method: object): HandlerExtras | undefined => {
 
 type Apply = (prototype: object, method: string, descriptor: PropertyDescriptor) => void;
 
-const onMethodOrClass = (decorator: string, apply: Apply): HandlerDecorator => {
+/** A decorator of a method, or of a class that has a method `call`. */
+export const onMethodOrClass = (decorator: string, apply: Apply): HandlerDecorator => {
   const decorate = (target: object, property?: string | symbol, descriptor?: PropertyDescriptor): void => {
     if (property !== undefined && descriptor !== undefined)
       return apply(target, String(property), descriptor);

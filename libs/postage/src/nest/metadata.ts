@@ -1,5 +1,7 @@
 import type { BoundFilter } from '../consumer/filters.js';
 import type { HandlerPattern } from '../consumer/handlers.js';
+import type { RetrySettings } from '../consumer/retry-policy.js';
+import type { DeadLetter } from '../consumer/retry-topology.js';
 import type { Eqk } from '../topology/binding.js';
 
 /** Handlers carry it, so that a hybrid application's other transports leave them alone. Equal in every copy of this package. */
@@ -27,6 +29,9 @@ export interface DecoratedClass {
 export interface ProcessorMetadata {
   readonly eqk: Eqk;
   readonly prefetch?: number | undefined;
+  /** Of its message handlers that do not say themselves. */
+  readonly retry?: RetrySettings | false | undefined;
+  readonly deadLetter?: DeadLetter | undefined;
   /** Which `PostageModule.forRoot({ name })` it belongs to; undefined: the one without a name. */
   readonly connection?: string | undefined;
 }

@@ -13,9 +13,10 @@ import type { RpcCaller } from '../producer/rpc-caller.js';
 import { applicationProviders } from './application.providers.js';
 import { Messaging } from './messaging.js';
 import { isHandlerClass, processorOf } from './metadata.js';
-import type { PostageOptions } from './postage.options.js';
 import { PostageServer } from './postage.server.js';
 import { noteErrorsOfClass } from './raw-error.js';
+import type { SealedOptions } from './sealed-options.js';
+import { stateProviders } from './state.providers.js';
 import {
   connectionToken,
   consumerToken,
@@ -40,7 +41,7 @@ export class PostageCoreModule {
     options: Provider[],
     imports: ModuleMetadata['imports'] = [],
   ): DynamicModule {
-    const services = [...servicesOf(name), ...applicationProviders(name)];
+    const services = [...servicesOf(name), ...applicationProviders(name), ...stateProviders(name)];
     return {
       module: PostageCoreModule,
       global: true,
@@ -54,9 +55,9 @@ export class PostageCoreModule {
 const servicesOf = (name: string | undefined): Provider[] => [
   {
     provide: messagingToken(name),
-    useFactory: (given: PostageOptions, modules: ModulesContainer) => {
+    useFactory: (given: SealedOptions, modules: ModulesContainer) => {
       refuseSecond(modules, name);
-      return new ModuleMessaging(given);
+      return new ModuleMessaging(given.open());
     },
     inject: [optionsToken(name), ModulesContainer],
   },

@@ -14,7 +14,7 @@ import { splitConnection } from './split-connection.js';
 /** Options of `PostageClient`: where it sends, and the connection, as of `PostageServer`. */
 export interface PostageClientOptions extends Omit<
   PostageServerOptions,
-  'eqk' | 'prefetch' | 'drainTimeoutMs'
+  'eqk' | 'prefetch' | 'retry' | 'deadLetter' | 'drainTimeoutMs'
 > {
   /** The (exchange, key) couples: an event goes to each, a request to the first. */
   readonly eks: Eks;

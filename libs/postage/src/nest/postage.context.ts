@@ -1,6 +1,7 @@
 import { BaseRpcContext } from '@nestjs/microservices';
 import type { Delivery, MessageProperties } from '../connection/port.js';
 import type { Invocation, ReplyFunction } from '../consumer/invocation.js';
+import { attemptOf } from '../consumer/retry-history.js';
 import type { MessageBody } from '../wire/body.js';
 
 /** Everything about the message a handler runs for: `@Ctx() context: PostageContext`. */
@@ -44,12 +45,30 @@ export class PostageContext extends BaseRpcContext<[Invocation]> {
     return this.#invocation.queue;
   }
 
+  /** Where the message was sent; of one that is tried again: at first. */
   get exchange(): string {
-    return this.delivery.exchange;
+    return (this.#invocation.history ?? this.delivery).exchange;
   }
 
+  /** The key it was sent with; of one that is tried again: at first. */
   get routingKey(): string {
-    return this.delivery.routingKey;
+    return (this.#invocation.history ?? this.delivery).routingKey;
+  }
+
+  /** Which run this is: 1 for the first, 2 after one failure. What the broker delivers again counts as one run. */
+  get attempt(): number {
+    return attemptOf(this.#invocation.history);
+  }
+
+  /** When a handler failed at the message for the first time; undefined in the first run. */
+  get firstFailureAt(): Date | undefined {
+    const timeMs = this.#invocation.history?.firstFailureMs;
+    return timeMs === undefined ? undefined : new Date(timeMs);
+  }
+
+  /** Class and text of the last error; undefined in the first run. */
+  get lastError(): string | undefined {
+    return this.#invocation.history?.lastError;
   }
 
   /** The broker has delivered it before, to this process or another one. */
@@ -66,6 +85,7 @@ export class PostageContext extends BaseRpcContext<[Invocation]> {
     return this.properties.headers ?? {};
   }
 
+  /** As the broker delivered it. */
   get delivery(): Delivery {
     return this.#invocation.delivery;
   }

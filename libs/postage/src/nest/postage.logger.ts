@@ -1,6 +1,13 @@
 import { inspect } from 'node:util';
 import { Logger } from '@nestjs/common';
-import type { DeliveryFacts, MessageFacts, Observer, PostageEvent } from '../observability/observer.js';
+import { PublishError } from '../errors.js';
+import type {
+  DeliveryFacts,
+  MessageFacts,
+  Observer,
+  PostageEvent,
+  WhatFollows,
+} from '../observability/observer.js';
 import { describeError } from './failure.js';
 
 type Level = 'log' | 'warn' | 'error' | 'debug';
@@ -18,7 +25,11 @@ export const logTo = (debug: boolean): Observer => {
 const line = (level: Level, text: string): { level: Level; text: string } => ({ level, text });
 
 const describe = (event: PostageEvent): { level: Level; text: string } | undefined =>
-  describeConnection(event) ?? describeControl(event) ?? describeReply(event) ?? describeMessage(event);
+  describeConnection(event) ??
+  describeControl(event) ??
+  describeReply(event) ??
+  describeFailure(event) ??
+  describeMessage(event);
 
 const describeConnection = (event: PostageEvent): { level: Level; text: string } | undefined => {
   switch (event.kind) {
@@ -47,6 +58,10 @@ const describeConnection = (event: PostageEvent): { level: Level; text: string }
         'warn',
         `lost the consumer of queue "${event.queue}", putting it back: ${event.error.message}`,
       );
+    case 'consumer.paused':
+      return line('log', `paused queue "${event.queue}"`);
+    case 'consumer.resumed':
+      return line('log', `resumed queue "${event.queue}"`);
     case 'internal.failure':
       return line('error', `${event.where}: ${describeError(event.error)}`);
     case 'warning':
@@ -76,11 +91,6 @@ const describeControl = (event: PostageEvent): { level: Level; text: string } | 
 
 const describeMessage = (event: PostageEvent): { level: Level; text: string } | undefined => {
   switch (event.kind) {
-    case 'message.malformed':
-      return line(
-        'error',
-        `rejected a message that can not be read: ${event.error.message} (${where(event.at)})`,
-      );
     case 'message.unhandled':
       return line('debug', `nobody handles ${what(event.message)} (${where(event.at)})`);
     case 'message.filtered':
@@ -92,11 +102,6 @@ const describeMessage = (event: PostageEvent): { level: Level; text: string } | 
       return line(
         'debug',
         `${event.handler} gave up on ${what(event.message)}, as its signal said: ${describeError(event.error)}`,
-      );
-    case 'handler.failed':
-      return line(
-        'error',
-        `${event.handler} failed on ${what(event.message)}, which is ${event.message.category === 'rpc' ? 'answered' : 'rejected'}: ${describeError(event.error)} (${where(event.at)})`,
       );
     case 'message.sent':
       return line(
@@ -110,6 +115,48 @@ const describeMessage = (event: PostageEvent): { level: Level; text: string } | 
   }
 };
 
+const describeFailure = (event: PostageEvent): { level: Level; text: string } | undefined => {
+  switch (event.kind) {
+    case 'message.malformed':
+      return line(
+        'error',
+        `${event.next === 'reject' ? 'rejected' : 'dead-lettered'} a message that can not be read: ${event.error.message} (${where(event.at)})`,
+      );
+    case 'handler.failed':
+      return line(
+        event.next === 'retry' || event.next === 'requeue' ? 'warn' : 'error',
+        `${event.handler} failed on ${what(event.message)}, ${whatFollows(event)}: ${describeError(event.error)} (${where(event.at)})`,
+      );
+    case 'retry.expired':
+      return line(
+        'warn',
+        `${what(event.message)} came too late for attempt ${event.attempt}, and is ${IN_WORDS[event.next]} (${where(event.at)})`,
+      );
+    case 'copy.failed':
+      return line(
+        'error',
+        `a message goes back to its queue, since its copy for queue "${event.queue}" could not be published: ${describeError(event.error)} (${where(event.at)})`,
+      );
+    default:
+      return undefined;
+  }
+};
+
+const IN_WORDS: Readonly<Record<WhatFollows['next'], string>> = {
+  retry: 'tried again',
+  'dead-letter': 'dead-lettered',
+  reject: 'rejected',
+  requeue: 'given back to the queue',
+  answer: 'answered',
+};
+
+/** `which is rejected`; where there is more than one attempt: `attempt 2, which is tried again in 5000 ms`. */
+const whatFollows = ({ attempt, next, retryInMs }: WhatFollows): string => {
+  const when = retryInMs === undefined ? '' : ` in ${retryInMs} ms`;
+  const which = attempt > 1 || next === 'retry' ? `attempt ${attempt}, ` : '';
+  return `${which}which is ${IN_WORDS[next]}${when}`;
+};
+
 const describeReply = (event: PostageEvent): { level: Level; text: string } | undefined => {
   switch (event.kind) {
     case 'reply.repeated':
@@ -121,7 +168,8 @@ const describeReply = (event: PostageEvent): { level: Level; text: string } | un
       return line('error', `a handler's answer can not be sent: ${event.error.message} (${where(event.at)})`);
     case 'reply.undeliverable':
       return line(
-        'debug',
+        // Otherwise the caller is gone; this one waits, and nothing that is sent to it will ever arrive.
+        isAccessRefused(event.error) ? 'error' : 'debug',
         `a reply reached nobody: ${describeError(event.error)} (request in ${where(event.at)})`,
       );
     case 'reply.late':
@@ -146,11 +194,15 @@ const describeReply = (event: PostageEvent): { level: Level; text: string } | un
   }
 };
 
+const isAccessRefused = (error: unknown): boolean =>
+  error instanceof PublishError && error.code === 'ACCESS_REFUSED';
+
+/** A key holds whatever its sender wrote, line breaks and control characters too. */
 const where = ({ queue, exchange, routingKey, sizeBytes }: DeliveryFacts): string =>
-  `queue "${queue}", exchange "${exchange}", key "${routingKey}", ${sizeBytes} bytes`;
+  `queue "${queue}", exchange ${JSON.stringify(exchange)}, key ${JSON.stringify(routingKey)}, ${sizeBytes} bytes`;
 
 const what = ({ category, type, name, fingerprint }: MessageFacts): string =>
-  `${category} ${type} ${show(name)} from ${show(fingerprint)}`;
+  `${category} ${/^[\w.-]+$/.test(type) ? type : show(type)} ${show(name)} from ${show(fingerprint)}`;
 
 const show = (value: unknown): string =>
   inspect(value, { depth: 6, breakLength: Infinity, maxStringLength: 2_000, maxArrayLength: 50 });

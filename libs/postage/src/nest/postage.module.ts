@@ -6,7 +6,7 @@ import {
   type Provider,
   type Type,
 } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
+import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import type { GenericProducer } from '../producer/generic-producer.js';
 import { bindProducer } from '../producer/generic-producer.js';
 import { Sender } from '../producer/sender.js';
@@ -16,7 +16,15 @@ import { PostageDrain } from './postage.drain.js';
 import type { PostageOptions } from './postage.options.js';
 import type { PostageServer } from './postage.server.js';
 import { producerOptionsOf } from './producer.decorators.js';
-import { messagingToken, optionsToken, producerToken, serverToken, type ProducerClass } from './tokens.js';
+import { SealedOptions } from './sealed-options.js';
+import {
+  drainToken,
+  messagingToken,
+  optionsToken,
+  producerToken,
+  serverToken,
+  type ProducerClass,
+} from './tokens.js';
 
 /** Options of `PostageModule.forRoot`. */
 export interface PostageModuleOptions extends PostageOptions {
@@ -51,15 +59,15 @@ export interface PostageMicroservice {
 }
 
 /**
- * Messaging for a Nest application. Import `forRoot` once per broker and virtual host, last among the imports of the root
- * module: modules are destroyed in reverse order, and handlers must end before what they use does.
+ * Messaging for a Nest application. Import `forRoot` once per broker and virtual host, in the root module. When the
+ * application ends, handlers end before anything else is destroyed.
  */
 @Module({})
 export class PostageModule {
   /** @throws {InvalidOptionError} when the application starts */
   static forRoot(options: PostageModuleOptions = {}): DynamicModule {
     const { name, ...rest } = options;
-    return root(name, [{ provide: optionsToken(name), useValue: rest }]);
+    return root(name, [{ provide: optionsToken(name), useValue: new SealedOptions(rest) }]);
   }
 
   static forRootAsync(options: PostageModuleAsyncOptions): DynamicModule {
@@ -79,7 +87,11 @@ export class PostageModule {
 
   /** `NestFactory.createMicroservice(AppModule, PostageModule.microservice())`, and the same for `connectMicroservice`. */
   static microservice(connection?: string): PostageMicroservice {
-    return { inject: [serverToken(connection)], useFactory: (strategy) => ({ strategy }) };
+    const useFactory: PostageMicroservice['useFactory'] = (strategy) => {
+      strategy.expectListen();
+      return { strategy };
+    };
+    return { inject: [serverToken(connection)], useFactory };
   }
 }
 
@@ -92,21 +104,29 @@ const root = (
   imports: [PostageCoreModule.create(name, options, imports)],
   providers: [
     {
-      provide: `postage drain${name === undefined ? '' : ` (${name})`}`,
-      useFactory: (messaging: Messaging) => new PostageDrain(messaging),
-      inject: [messagingToken(name)],
+      provide: drainToken(name),
+      useFactory: (messaging: Messaging, modules: ModulesContainer) => {
+        PostageDrain.goFirst(modules, drainToken(name));
+        return new PostageDrain(messaging, modules);
+      },
+      inject: [messagingToken(name), ModulesContainer],
     },
   ],
 });
 
 const asyncProviders = (options: PostageModuleAsyncOptions): Provider[] => {
   const provide = optionsToken(options.name);
-  if (options.useFactory) return [{ provide, useFactory: options.useFactory, inject: options.inject ?? [] }];
+  const { useFactory } = options;
+  if (useFactory) {
+    const sealed = async (...dependencies: never[]): Promise<SealedOptions> =>
+      new SealedOptions(await useFactory(...dependencies));
+    return [{ provide, useFactory: sealed, inject: options.inject ?? [] }];
+  }
   const factory = options.useExisting ?? options.useClass;
-  if (factory === undefined) return [{ provide, useValue: {} }];
+  if (factory === undefined) return [{ provide, useValue: new SealedOptions({}) }];
   const fromFactory: Provider = {
     provide,
-    useFactory: (made: PostageOptionsFactory) => made.createPostageOptions(),
+    useFactory: async (made: PostageOptionsFactory) => new SealedOptions(await made.createPostageOptions()),
     inject: [factory],
   };
   return options.useClass ? [fromFactory, options.useClass] : [fromFactory];

@@ -10,11 +10,13 @@ import type { ProcessorScope } from '../consumer/queue-plan.js';
 import type { PostageEvent } from '../observability/observer.js';
 import { originalError } from './failure.js';
 import { describeHandler, type HandlerDescription } from './handler-description.js';
+import { retryIn, retryOfRpc } from './retry-metadata.js';
 import { Messaging } from './messaging.js';
 import { POSTAGE_TRANSPORT, processorOf, type DecoratedClass, type ProcessorMetadata } from './metadata.js';
 import { payloadOf } from './payload.js';
 import { PostageContext } from './postage.context.js';
 import type { PostageServerOptions } from './postage.options.js';
+import type { PostageState } from './postage.state.js';
 import { splitConnection } from './split-connection.js';
 
 /** `connected`: every consumer is in place; `disconnected`: it is being (re)connected; `closed`. */
@@ -60,6 +62,7 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
       this.#messaging = new Messaging(splitConnection(options));
       this.#name = undefined;
       this.#ownsMessaging = true;
+      this.expectListen();
     }
     this.#messaging.connection.onChange(({ consuming }) => {
       this._status$.next(
@@ -68,7 +71,12 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
     });
   }
 
-  /** Bindings at run time. */
+  /** Where everything stands. */
+  get state(): PostageState {
+    return this.#messaging.state;
+  }
+
+  /** Bindings at run time; pausing and resuming. */
   get consumer(): GenericConsumer {
     return this.#messaging.consumer;
   }
@@ -91,11 +99,17 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
     callback.extras = extras;
     this.messageHandlers.set(`${this.messageHandlers.size} ${description.handler.label}`, callback);
     const { handler, payload, contentView } = description;
+    const retry = this.#retryOf(handler, retryIn(extras), processor);
     const invoke = (invocation: Invocation): Promise<unknown> => {
       const data = payloadOf(invocation.body, payload, contentView);
       return this.#run(callback, data, new PostageContext(invocation));
     };
-    this.#register({ ...handler, invoke }, description.target, processor);
+    this.#register({ ...handler, invoke, retry }, description.target, processor);
+  }
+
+  /** It has been connected, and is going to listen: until then the application is not ready. */
+  expectListen(): void {
+    this.#messaging.expectStart();
   }
 
   /**
@@ -104,12 +118,13 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
    * told to quit meanwhile it calls back, so that the program goes on.
    */
   async listen(callback: (error?: unknown) => void): Promise<void> {
+    const wasClosed = this.#closing;
     try {
       await this.#messaging.start();
     } catch (error) {
       // It was told to quit before it was there: the program goes on behind its start, and behind its end.
       if (this.#messaging.application.lifecycle.isToldToEnd) return callback();
-      if (this.#closing) return;
+      if (this.#closing && !wasClosed) return;
       await this.close();
       callback(error);
       return;
@@ -135,6 +150,17 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
     return this.#messaging.connection as T;
   }
 
+  /** Its own policy, or that of its processor, or that of the application; an rpc has none. */
+  #retryOf(
+    { pattern, label }: Pick<Handler, 'pattern' | 'label'>,
+    own: Handler['retry'],
+    processor: ProcessorMetadata | undefined,
+  ): Handler['retry'] {
+    if (pattern.category === 'message') return own ?? processor?.retry ?? this.#messaging.retry;
+    if (own === undefined) return undefined;
+    throw retryOfRpc(label);
+  }
+
   #isNew({ target, key }: HandlerDescription): boolean {
     if (target === undefined || key === undefined) return true;
     const known = this.#registered.get(target) ?? new Set<string>();
@@ -154,6 +180,8 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
       label: target.name,
       eqk: processor.eqk,
       prefetch: processor.prefetch,
+      source: target,
+      deadLetter: processor.deadLetter,
     };
     this.#scopes.set(processor, scope);
     this.consumer.register(handler, scope);

@@ -7,6 +7,8 @@ import { PostageConnection } from '../connection/connection.js';
 import { GenericConsumer } from '../consumer/generic-consumer.js';
 import type { GenericProducer } from '../producer/generic-producer.js';
 import { RpcCaller } from '../producer/rpc-caller.js';
+import { PostageHealthIndicator } from './postage.health.js';
+import { PostageState } from './postage.state.js';
 
 /** A producer class, whatever its constructor asks Nest for. */
 export type ProducerClass<P extends GenericProducer = GenericProducer> = Type<P>;
@@ -19,6 +21,7 @@ export const optionsToken = (name?: string): string => named('options', name);
 export const messagingToken = (name?: string): string =>
   name === undefined ? 'PostageModule.forRoot()' : `PostageModule.forRoot({ name: "${name}" })`;
 export const serverToken = (name?: string): string => named('server', name);
+export const drainToken = (name?: string): string => named('drain', name);
 
 /** The unnamed connection's services are injected by their class, those of a named one by these tokens. */
 export const connectionToken = (name?: string): InjectionToken =>
@@ -28,6 +31,11 @@ export const consumerToken = (name?: string): InjectionToken =>
 
 export const rpcCallerToken = (name?: string): InjectionToken =>
   name === undefined ? RpcCaller : named('rpc caller', name);
+
+export const stateToken = (name?: string): InjectionToken =>
+  name === undefined ? PostageState : named('state', name);
+export const healthToken = (name?: string): InjectionToken =>
+  name === undefined ? PostageHealthIndicator : named('health', name);
 
 /** The services of an application that can be addressed, and talks to others. */
 export type ApplicationService =

@@ -24,7 +24,16 @@ export type PostageEvent =
   | { readonly kind: 'connection.unblocked'; readonly role: string }
   | { readonly kind: 'consumer.attached'; readonly queue: string; readonly prefetch: number }
   | { readonly kind: 'consumer.lost'; readonly queue: string; readonly error: Error }
-  | { readonly kind: 'message.malformed'; readonly at: DeliveryFacts; readonly error: Error }
+  /** Nothing is handed out any more until it is resumed. */
+  | { readonly kind: 'consumer.paused'; readonly queue: string }
+  | { readonly kind: 'consumer.resumed'; readonly queue: string }
+  | {
+      readonly kind: 'message.malformed';
+      readonly at: DeliveryFacts;
+      readonly error: Error;
+      /** `dead-letter`: a copy goes to a dead-letter queue of ours. */
+      readonly next: 'dead-letter' | 'reject';
+    }
   | { readonly kind: 'message.unhandled'; readonly at: DeliveryFacts; readonly message: MessageFacts }
   | {
       readonly kind: 'message.filtered';
@@ -41,11 +50,28 @@ export type PostageEvent =
       readonly handler: string;
       readonly error: unknown;
     }
-  | {
+  | ({
       readonly kind: 'handler.failed';
       readonly at: DeliveryFacts;
       readonly message: MessageFacts;
       readonly handler: string;
+      readonly error: unknown;
+    } & WhatFollows)
+  /** It was to be tried again, but its time to live was over when its turn came: no handler runs. */
+  | {
+      readonly kind: 'retry.expired';
+      readonly at: DeliveryFacts;
+      readonly message: MessageFacts;
+      readonly attempt: number;
+      readonly next: 'dead-letter' | 'reject';
+    }
+  /** A message could not be put where it was to wait or stay; it goes back to its queue instead. */
+  | {
+      readonly kind: 'copy.failed';
+      readonly at: DeliveryFacts;
+      readonly purpose: 'retry' | 'dead-letter';
+      /** Where the copy was to go. */
+      readonly queue: string;
       readonly error: unknown;
     }
   | {
@@ -95,7 +121,23 @@ export type PostageEvent =
   | { readonly kind: 'internal.failure'; readonly where: string; readonly error: unknown }
   | { readonly kind: 'warning'; readonly text: string };
 
-/** Where a message came from. */
+/** What becomes of a message after a handler has failed at it. */
+export interface WhatFollows {
+  /** Which run of the handler it was, 1 for the first. */
+  readonly attempt: number;
+  /**
+   * - `retry`: it waits in the broker, and is handled again;
+   * - `dead-letter`: a copy goes to a dead-letter queue of ours;
+   * - `reject`: the broker gets it back, for the queue's dead-letter exchange, if there is one;
+   * - `requeue`: it goes back to the queue, for all of its handlers;
+   * - `answer`: it is an rpc, and its caller is told.
+   */
+  readonly next: 'retry' | 'dead-letter' | 'reject' | 'requeue' | 'answer';
+  /** With `retry`. */
+  readonly retryInMs?: number | undefined;
+}
+
+/** Where a message came from; of one that is tried again: where it came from at first. */
 export interface DeliveryFacts {
   readonly queue: string;
   readonly exchange: string;

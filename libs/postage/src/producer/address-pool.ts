@@ -2,6 +2,7 @@ import type { Attachment } from '../connection/attachment.js';
 import type { Delivery, Link } from '../connection/port.js';
 import type { Supervisor } from '../connection/supervisor.js';
 import { BrokerError, ConnectionError } from '../errors.js';
+import { isAccessRefusal } from '../topology/refusal-access.js';
 import { AddressWaiters } from './address-waiters.js';
 import { RestingAddresses } from './resting-addresses.js';
 import type { AddressEvents, ReplyAddress } from './reply-address.js';
@@ -185,8 +186,8 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
       const address = await this.#options.maker.make();
       if (this.#link === link) this.#put(address, true);
     } catch (error) {
-      // A link that has ended is replaced, and those who wait go on waiting.
-      if (this.#link === link) this.#onRefused(error);
+      // A link that has ended is replaced, and those who wait go on waiting. A right that is missing takes the channel along.
+      if (this.#link === link || isAccessRefusal(error)) this.#onRefused(error);
     } finally {
       this.#making -= 1;
       this.#serveWaiters();

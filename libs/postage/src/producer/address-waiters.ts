@@ -1,3 +1,4 @@
+import { onAbort } from '../connection/on-abort.js';
 import type { ReplyAddress } from './reply-address.js';
 
 interface Waiter {
@@ -16,8 +17,9 @@ export class AddressWaiters {
   /** Waits until it is served, or until the signal aborts: never both, so that an address that was handed out is taken. */
   add(signal: AbortSignal): Promise<ReplyAddress> {
     return new Promise((resolve, reject) => {
+      let stop = (): void => undefined;
       const leave = (): void => {
-        signal.removeEventListener('abort', giveUp);
+        stop();
         this.#waiting.delete(waiter);
       };
       const waiter: Waiter = {
@@ -32,8 +34,8 @@ export class AddressWaiters {
       };
       const giveUp = (): void => waiter.reject(signal.reason);
       this.#waiting.add(waiter);
-      signal.addEventListener('abort', giveUp, { once: true });
-      if (signal.aborted) giveUp();
+      // Its listener may be called at once.
+      stop = onAbort(signal, giveUp);
     });
   }
 

@@ -1,3 +1,4 @@
+import { onAbort } from '../connection/on-abort.js';
 import { Line } from '../connection/line.js';
 
 /** So many may stand in line who have given up. */
@@ -40,12 +41,12 @@ export class CallSlots {
         reject(signal.reason);
       };
       const serve = (): void => {
-        signal.removeEventListener('abort', giveUp);
+        stop();
         resolve();
       };
       if (signal.aborted) return giveUp();
       if (this.tryTake()) return resolve();
-      signal.addEventListener('abort', giveUp, { once: true });
+      const stop = onAbort(signal, giveUp);
       this.#waiting.add(serve);
       this.#line.push(serve);
     });

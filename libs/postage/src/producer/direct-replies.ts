@@ -1,5 +1,6 @@
 import { deferred } from '../connection/deferred.js';
 import type { ChannelPort, Delivery, Link, OutgoingMessage } from '../connection/port.js';
+import { MAX_OWN_CHANNELS } from '../connection/publisher.js';
 import { BrokerError, ConnectionError } from '../errors.js';
 import type { AddressMaker } from './address-pool.js';
 import type { AddressEvents, ReplyAddress } from './reply-address.js';
@@ -9,8 +10,10 @@ const DIRECT = 'amq.rabbitmq.reply-to';
 /** Nobody can declare a queue whose name begins with `amq.`: what is sent there comes back. */
 const NOWHERE = 'amq.postage-nowhere';
 
-/** For publishing and declaring, and their successors while a channel that has failed is still being closed. */
-const RESERVED_CHANNELS = 8;
+/** For publishing to many exchanges and declaring, and their successors while a channel that has failed is still being closed. */
+const RESERVED_CHANNELS = MAX_OWN_CHANNELS + 8;
+/** But never more than a part of what there is. */
+const RESERVED_SHARE = 0.25;
 
 export interface DirectAddress extends ReplyAddress {
   readonly channel: ChannelPort;
@@ -31,7 +34,8 @@ export class DirectReplies implements AddressMaker<DirectAddress> {
   readonly concurrency = 32;
   /** At least one, where there are hardly any: then calls take turns. */
   get room(): number {
-    return Math.max(1, (this.#link?.maxChannels ?? Infinity) - RESERVED_CHANNELS);
+    const all = this.#link?.maxChannels ?? Infinity;
+    return Math.max(1, all - Math.max(8, Math.min(RESERVED_CHANNELS, Math.floor(all * RESERVED_SHARE))));
   }
 
   #link: Link | undefined;

@@ -57,8 +57,8 @@ export abstract class GenericProducer {
   }
 
   /** Sends a command whose name is known only at run time. @throws {PublishError} */
-  async command(name: string, parameters?: unknown): Promise<void> {
-    await senderOf(this).sendMessage(new MessageCommand(name, parameters), this[OPTIONS]);
+  command(name: string, parameters?: unknown): Promise<void> {
+    return promised(() => senderOf(this).sendMessage(new MessageCommand(name, parameters), this[OPTIONS]));
   }
 
   /** Calls a command whose name is known only at run time. */
@@ -95,18 +95,18 @@ export abstract class GenericProducer {
   }
 
   /** Sends a generic message: type and name "none", the content holds what was given. */
-  async message(args: readonly unknown[] = [], kwds: Readonly<Record<string, unknown>> = {}): Promise<void> {
-    await senderOf(this).sendMessage(new GenericMessage(args, kwds), this[OPTIONS]);
+  message(args: readonly unknown[] = [], kwds: Readonly<Record<string, unknown>> = {}): Promise<void> {
+    return promised(() => senderOf(this).sendMessage(new GenericMessage(args, kwds), this[OPTIONS]));
   }
 
   /** Sends a message built elsewhere. */
-  async publish(message: Message): Promise<void> {
-    await senderOf(this).sendMessage(message, this[OPTIONS]);
+  publish(message: Message): Promise<void> {
+    return promised(() => senderOf(this).sendMessage(message, this[OPTIONS]));
   }
 
   /** Sends a body as it is, for example one that was received: no field is added or changed. */
-  async forward(body: unknown): Promise<void> {
-    await senderOf(this).send(body, this[OPTIONS]);
+  forward(body: unknown): Promise<void> {
+    return promised(() => senderOf(this).send(body, this[OPTIONS]));
   }
 }
 
@@ -122,6 +122,15 @@ export const bindProducer = <P extends GenericProducer>(
     [SENDER]: { value: sender, configurable: true },
     [OPTIONS]: { value: defaults, configurable: true },
   });
+
+/** What it throws is a rejection too. Unlike an async function it keeps nothing alive while the broker is waited for. */
+const promised = <T>(send: () => Promise<T>): Promise<T> => {
+  try {
+    return send();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+};
 
 /** The producer that `with` was first called on: it alone has the private fields that a builder may use. */
 const originOf = (producer: GenericProducer): GenericProducer =>
@@ -151,12 +160,17 @@ const call = <V>(
 const generate = ({ kind, suffix }: MethodName): Method => {
   const builder = `build${kind === 'message' ? 'Message' : 'Rpc'}${suffix}`;
   const build = kind === 'message' ? undeclaredMessage(suffix) : undeclaredRpc(suffix);
-  return async function (this: GenericProducer, ...args: unknown[]): Promise<unknown> {
-    const declared = (this as unknown as Record<string, unknown>)[builder];
-    const built: unknown =
-      typeof declared === 'function' ? await Reflect.apply(declared, originOf(this), args) : build(args);
-    if (kind === 'rpc') return call(this, expectRpc(built, builder));
-    return senderOf(this).sendMessage(expectMessage(built, builder), this[OPTIONS]);
+  return function (this: GenericProducer, ...args: unknown[]): Promise<unknown> {
+    const send = (built: unknown): Promise<unknown> =>
+      kind === 'rpc'
+        ? call(this, expectRpc(built, builder))
+        : senderOf(this).sendMessage(expectMessage(built, builder), this[OPTIONS]);
+    return promised(() => {
+      const declared = (this as unknown as Record<string, unknown>)[builder];
+      const built: unknown =
+        typeof declared === 'function' ? Reflect.apply(declared, originOf(this), args) : build(args);
+      return built instanceof Promise ? built.then(send) : send(built);
+    });
   };
 };
 

@@ -3,6 +3,7 @@ import type { Delivery } from '../connection/port.js';
 import type { Supervisor } from '../connection/supervisor.js';
 import { BrokerError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
+import { explainPrivateQueue, isAccessRefusal } from '../topology/refusal-access.js';
 import { AddressPool } from './address-pool.js';
 import { CallSlots } from './call-slots.js';
 import { DirectReplies, type DirectAddress } from './direct-replies.js';
@@ -37,6 +38,7 @@ export class ReplyAddresses {
   readonly #singleQueues: AddressPool<ReplyAddress>;
   readonly #supervisors: { readonly publishing: Supervisor; readonly consuming: Supervisor };
   #directRefused = false;
+  #queuesRefused = false;
 
   constructor({ connection, observer, maxCalls, idleMs, onLate }: ReplyAddressesOptions) {
     const { publishing, consuming } = connection;
@@ -73,7 +75,7 @@ export class ReplyAddresses {
    * queues is not there, which may never have been needed before, no call waits for it.
    */
   pathFor(echoes: boolean): 'correlated' | 'once' {
-    if (!echoes) return 'once';
+    if (!echoes || this.#queuesRefused) return 'once';
     const { consuming } = this.#supervisors;
     if (consuming.state.kind === 'ready') return 'correlated';
     consuming.ready().catch(() => undefined);
@@ -86,11 +88,29 @@ export class ReplyAddresses {
     return this.#directRefused ? undefined : this.#direct.tryTake();
   }
 
-  /** Waits for a connection and an address; the caller gives up through the signal. */
-  take(path: ReplyPath, signal: AbortSignal): Promise<ReplyAddress> {
-    if (path === 'correlated') return this.#pooledQueues.take(signal);
-    if (path === 'queue' || this.#directRefused) return this.#singleQueues.take(signal);
+  /**
+   * Waits for a connection and an address; the caller gives up through the signal.
+   * @throws {TopologyError} the user may have no address of that kind, nor of another that would do
+   */
+  async take(path: ReplyPath, signal: AbortSignal): Promise<ReplyAddress> {
+    if (path === 'correlated') return this.#takeQueue(this.#pooledQueues, signal);
+    if (path === 'queue' || this.#directRefused) return this.#takeQueue(this.#singleQueues, signal, path);
     return this.#takeDirect(signal);
+  }
+
+  async #takeQueue(
+    pool: AddressPool<ReplyAddress>,
+    signal: AbortSignal,
+    path?: ReplyPath,
+  ): Promise<ReplyAddress> {
+    try {
+      return await pool.take(signal);
+    } catch (error) {
+      if (!isAccessRefusal(error)) throw error;
+      this.#refuseQueues(error);
+      if (path === 'queue' || this.#directRefused) throw explainPrivateQueue(error);
+      return this.#takeDirect(signal);
+    }
   }
 
   /** What keeps a caller waiting, if it is the connection. */
@@ -107,8 +127,17 @@ export class ReplyAddresses {
     } catch (error) {
       if (!(error instanceof BrokerError) || error.amqpCode === undefined) throw error;
       this.#refuseDirect(error);
-      return this.#singleQueues.take(signal);
+      return this.#takeQueue(this.#singleQueues, signal);
     }
+  }
+
+  #refuseQueues(error: BrokerError): void {
+    if (this.#queuesRefused) return;
+    this.#queuesRefused = true;
+    // Where neither is permitted, the calls themselves say so.
+    if (this.#directRefused) return;
+    const text = `this user may have no private queues, so calls go on with direct reply-to, and queueOnly does not work: ${error.message}`;
+    this.#observer({ kind: 'warning', text });
   }
 
   #refuseDirect(error: BrokerError): void {

@@ -1,4 +1,5 @@
 import { CALL_HEADERS } from '../connection/call-headers.js';
+import { checkReadable } from '../connection/incoming-headers.js';
 import type { Delivery } from '../connection/port.js';
 import { RemoteError, RemoteException } from '../errors.js';
 import type { Codec } from '../wire/codec.js';
@@ -20,6 +21,7 @@ export class ReplyReader {
   read<V>(delivery: Delivery): RpcResult<V> {
     const { debug, observer, errors } = this.#runtime;
     const { exchange, routingKey, redelivered, content, properties } = delivery;
+    checkReadable(delivery);
     const body = this.#codec.decodeBody(content, properties.contentType);
     if (debug) {
       const at = { queue: routingKey, exchange, routingKey, redelivered, sizeBytes: content.length };

@@ -1,3 +1,4 @@
+import { BrokerError, TopologyError } from '../errors.js';
 import { isBinding, isExchange } from './entity.js';
 import type { Entity } from './entity.js';
 import type { Explain } from './refusal-explanation.js';
@@ -21,6 +22,38 @@ export const explainAccess: Explain = (text, entity) => {
   }
   return text.startsWith('ACCESS_REFUSED') ? explainMissingRight(text, entity) : undefined;
 };
+
+/** The user lacks a right, whatever it was about. */
+export const isAccessRefusal = (error: unknown): error is BrokerError =>
+  error instanceof BrokerError && error.amqpCode === 403 && REFUSED.test(error.message);
+
+/** The right to consume is missing; undefined when it was something else, such as a queue that another one has for itself. */
+export const explainConsuming = (error: unknown): TopologyError | undefined => {
+  if (!isAccessRefusal(error)) return undefined;
+  const { name, vhost, user, right = 'read' } = REFUSED.exec(error.message)?.groups ?? {};
+  return new TopologyError(
+    `user "${user}" lacks the ${right} permission on queue "${name}" in vhost "${vhost}", and can not consume it`,
+    { entity: `queue "${name}"`, amqpCode: 403, remedy: grant(vhost, user) },
+    { cause: error },
+  );
+};
+
+/** The right to have queues that the broker names, for replies. */
+export const explainPrivateQueue = (error: BrokerError): TopologyError => {
+  const { vhost, user } = REFUSED.exec(error.message)?.groups ?? {};
+  return new TopologyError(
+    `user "${user}" lacks the configure or read permission on queues of that name in vhost "${vhost}", where replies would come to`,
+    {
+      entity: 'private queue "amq.gen-..."',
+      amqpCode: 403,
+      remedy: `${grant(vhost, user)} It takes configure and read on ^amq\\.gen-.*$. For rpc and gather, write on amq.default does as well (direct reply-to).`,
+    },
+    { cause: error },
+  );
+};
+
+const grant = (vhost = '', user = ''): string =>
+  `Grant it (rabbitmqctl set_permissions -p ${vhost} ${user} <configure> <write> <read>).`;
 
 const explainMissingRight: Explain = (text, entity) => {
   const { kind, name, vhost, user, right } = REFUSED.exec(text)?.groups ?? {};

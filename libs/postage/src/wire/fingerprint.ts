@@ -131,7 +131,8 @@ const userOf = (system: SystemFacts): string => {
 /** As a connection made from the same environment would find it. */
 const vhostOf = ({ POSTAGE_URL: url, POSTAGE_VHOST: vhost }: SystemFacts['env']): string => {
   const path = url !== undefined && URL.canParse(url) ? new URL(url).pathname.slice(1) : '';
-  return unescaped(path) || vhost || '/';
+  // A raw "@" there is the end of a password that was not encoded: no connection takes such a URL.
+  return unescaped(path.includes('@') ? '' : path) || vhost || '/';
 };
 
 const unescaped = (path: string): string => {

@@ -1,3 +1,4 @@
+import { checkFinite, unwritable } from '../../connection/outgoing-headers.js';
 import type {
   ChannelPort,
   ConfirmListener,
@@ -15,7 +16,7 @@ import { Confirms } from './confirms.js';
 import { ConsumerListeners } from './consumer-listeners.js';
 import { Ending } from './ending.js';
 import { Listeners } from './listeners.js';
-import { acceptMessage } from './message.js';
+import { acceptMessage, type BrokerMessage } from './message.js';
 import { PendingAnswers } from './pending-answers.js';
 import { PublishWindow } from './publish-window.js';
 import { internalError } from './refusals.js';
@@ -112,7 +113,7 @@ export class MemoryChannel implements ChannelPort {
 
   publish(outgoing: OutgoingMessage, onConfirm: ConfirmListener): boolean {
     if (!this.#open) throw closed();
-    const message = acceptMessage(outgoing);
+    const message = accept(outgoing);
     const publish = this.#confirms.expect(onConfirm);
     this.#window.written();
     this.#carrier.beforePublish();
@@ -212,3 +213,12 @@ export class MemoryChannel implements ChannelPort {
 }
 
 const closed = (): BrokerError => new BrokerError(undefined, 'the channel is closed');
+
+const accept = (outgoing: OutgoingMessage): BrokerMessage => {
+  checkFinite(outgoing);
+  try {
+    return acceptMessage(outgoing);
+  } catch (error) {
+    throw unwritable(error);
+  }
+};

@@ -18,7 +18,9 @@ export const copyTable = (table: Readonly<Record<string, unknown>>): Record<stri
   const copy: Record<string, unknown> = {};
   for (const key in table) {
     const value = table[key];
-    if (value !== undefined) copy[key] = typeof value === 'string' ? value : copyValue(value);
+    // What would set the prototype is no key that a reader ever sees.
+    if (value !== undefined && key !== '__proto__')
+      copy[key] = typeof value === 'string' ? value : copyValue(value);
   }
   return copy;
 };

@@ -1,0 +1,290 @@
+import { BrokerError, ConnectionError } from '../errors.js';
+import type { Declarations } from './declarations.js';
+import type { ChannelPort, ConfirmListener, Link, ReturnedMessage } from './port.js';
+import { Publication, type PublicationOwner, type PublishRequest } from './publication.js';
+import type { PublishBuffer } from './publish-buffer.js';
+import { isWithout, refuse } from './publish-refusal.js';
+import { Returnable } from './returnable.js';
+import type { Supervisor } from './supervisor.js';
+import { WaitingLine } from './waiting-line.js';
+
+/** Sent and neither confirmed nor refused, at most: a broker that takes messages and confirms none must not fill our memory. */
+const MAX_UNCONFIRMED = 8_192;
+const MAX_UNCONFIRMED_BYTES = 64 * 1024 * 1024;
+
+/** What all lanes of a publisher share. */
+export interface LaneSurroundings {
+  readonly supervisor: Supervisor;
+  readonly declarations: Declarations;
+  readonly buffer: PublishBuffer;
+  readonly maxWaitingMs: number;
+  /** The broker reads nothing from us at present. */
+  isBlocked(): boolean;
+  /** A channel of its own, or one that is shared where there are too many. */
+  channelFor(link: Link, exchange: string): Promise<LaneChannel>;
+}
+
+export interface LaneChannel {
+  readonly channel: ChannelPort;
+  /** Other exchanges use it, too. */
+  readonly isShared: boolean;
+}
+
+/** A channel as one lane uses it. */
+interface Track extends LaneChannel {
+  /** The broker has confirmed something on it: the exchange was there. */
+  hasConfirmed: boolean;
+  unconfirmedBytes: number;
+  /** The socket has enough to write. */
+  isFull: boolean;
+  unconfirmed: number;
+}
+
+/**
+ * The messages to one exchange, in the order of the calls: those that wait to be sent, and those that are sent and not
+ * confirmed. It has a channel of its own, since a channel ends with the first message that the broker refuses.
+ */
+export class PublishLane implements PublicationOwner {
+  readonly #exchange: string;
+  readonly #around: LaneSurroundings;
+  /** Waiting for a connection, a declaration or room in the socket buffer. */
+  readonly #line = new WaitingLine<Publication>();
+  /** Sent and unconfirmed, settled or not. */
+  readonly #unconfirmed = new Set<Publication>();
+  readonly #returnable = new Returnable();
+  #track: Track | undefined;
+  #isPumping = false;
+  /** Something has changed since the line was last looked at. */
+  #isWoken = false;
+
+  constructor(exchange: string, around: LaneSurroundings) {
+    this.#exchange = exchange;
+    this.#around = around;
+  }
+
+  get maxWaitingMs(): number {
+    return this.#around.maxWaitingMs;
+  }
+
+  /** It would leave at once. */
+  get isFree(): boolean {
+    return this.#line.size === 0 && this.#mayWrite();
+  }
+
+  /** Sent and not settled. */
+  get unsettled(): number {
+    let sent = 0;
+    for (const { settled } of this.#unconfirmed) if (!settled) sent += 1;
+    return sent;
+  }
+
+  /** Of a lane that is free. */
+  sendNow(request: PublishRequest): Promise<void> {
+    const publication = new Publication(request, this);
+    if (!publication.settled) this.#write(publication);
+    return publication.promise;
+  }
+
+  /** Sends it after those before it. */
+  line(request: PublishRequest): Promise<void> {
+    const publication = new Publication(request, this);
+    if (publication.settled) return publication.promise;
+    publication.isWaiting = true;
+    this.#line.push(publication);
+    this.#around.buffer.add(request.message.content.length);
+    this.wake();
+    return publication.promise;
+  }
+
+  /** Something may have changed for the better. */
+  wake(): void {
+    this.#isWoken = true;
+    if (this.#line.size > 0 && !this.#isPumping) void this.#pump();
+  }
+
+  /** The link is gone, and with it what was sent. Those that wait go on waiting for the next one. */
+  lost(error: Error): void {
+    this.#track = undefined;
+    for (const publication of this.#unconfirmed) publication.fail('OUTCOME_UNKNOWN', error);
+    this.#unconfirmed.clear();
+    this.#returnable.clear();
+  }
+
+  failWaiting(fail: (publication: Publication) => void): void {
+    for (const publication of this.#line) fail(publication);
+  }
+
+  /** Those that somebody still waits for. */
+  *wanted(): Generator<Promise<void>> {
+    for (const { request, promise } of this.#line) if (isWanted(request)) yield promise;
+    for (const { request, promise } of this.#unconfirmed) if (isWanted(request)) yield promise;
+  }
+
+  onSettled(publication: Publication): void {
+    if (publication.isWaiting) this.#leave(publication);
+  }
+
+  whyWaiting(): unknown {
+    const { state, lastError } = this.#around.supervisor;
+    if (state.kind !== 'ready') return lastError;
+    if (state.blocked) return new Error(`the broker blocks publishers: ${state.blocked.reason}`);
+    const { unconfirmed } = this.#track ?? { unconfirmed: 0 };
+    return unconfirmed > 0
+      ? new Error(`the broker has not confirmed ${unconfirmed} messages before it`)
+      : undefined;
+  }
+
+  #leave(publication: Publication): void {
+    publication.isWaiting = false;
+    this.#line.remove(publication);
+    this.#around.buffer.remove(publication.request.message.content.length);
+  }
+
+  #mayWrite(): boolean {
+    const track = this.#track;
+    if (track === undefined || isExhausted(track)) return false;
+    const { declarations } = this.#around;
+    return track.channel.isOpen && !this.#around.isBlocked() && declarations.has(this.#exchange);
+  }
+
+  #write(publication: Publication): void {
+    const track = this.#track;
+    if (track === undefined) return;
+    const { message, watcher } = publication.request;
+    publication.sent = true;
+    watcher?.onSent();
+    // Before publishing: a return may arrive before anything else does.
+    this.#unconfirmed.add(publication);
+    if (message.mandatory) this.#returnable.add(publication);
+    const bytes = message.content.length;
+    track.unconfirmed += 1;
+    track.unconfirmedBytes += bytes;
+    const onConfirm: ConfirmListener = (failure) => {
+      this.#forget(publication);
+      if (failure === undefined) {
+        track.hasConfirmed = true;
+        publication.succeed();
+      } else refuse(publication, track, failure);
+      this.#hasRoomAgain(track, bytes);
+    };
+    try {
+      if (!track.channel.publish(message, onConfirm)) track.isFull = true;
+    } catch (error) {
+      // The driver could not write it, for example because a header is of no AMQP type: the caller must hear that.
+      this.#forget(publication);
+      publication.failWith(error);
+      this.#hasRoomAgain(track, bytes);
+    }
+  }
+
+  #hasRoomAgain(track: Track, bytes: number): void {
+    const wasFull = isCrowded(track);
+    track.unconfirmed -= 1;
+    track.unconfirmedBytes -= bytes;
+    if (wasFull && !isCrowded(track)) this.wake();
+  }
+
+  #forget(publication: Publication): void {
+    this.#unconfirmed.delete(publication);
+    if (publication.request.message.mandatory) this.#returnable.delete(publication);
+  }
+
+  /** Empties the line from its front, until it is empty or has to wait for an event. */
+  async #pump(): Promise<void> {
+    this.#isPumping = true;
+    try {
+      while (this.#isWoken && this.#line.size > 0) {
+        this.#isWoken = false;
+        await this.#sendThose();
+      }
+    } finally {
+      this.#isPumping = false;
+    }
+  }
+
+  async #sendThose(): Promise<void> {
+    for (let { first } = this.#line; first !== undefined; first = this.#line.first) {
+      if (!this.#mayWrite() && !(await this.#prepare(first))) return;
+      // It may have settled while it waited, and left the line.
+      if (first !== this.#line.first) continue;
+      if (!isWanted(first.request)) first.fail('ABORTED');
+      else if (this.#mayWrite()) {
+        this.#leave(first);
+        this.#write(first);
+      } else return;
+    }
+  }
+
+  /** Only an event helps: room in the socket buffer, a confirm, or the broker's word that it reads again. */
+  #isStuck(): boolean {
+    return (this.#track !== undefined && isExhausted(this.#track)) || this.#around.isBlocked();
+  }
+
+  /** Connects, opens a channel and declares; false when only an event (a new link, room in the buffer) can help. */
+  async #prepare(publication: Publication): Promise<boolean> {
+    const { supervisor, declarations } = this.#around;
+    let link: Link | undefined;
+    try {
+      link = await supervisor.ready();
+      if (this.#track?.channel.isOpen !== true) await this.#open(link);
+      if (this.#isStuck()) return false;
+      await declarations.ensure(publication.request.topology);
+      return this.#track !== undefined;
+    } catch (error) {
+      // After a loss the publisher is restored, and wakes us.
+      if (isLoss(error) && (link === undefined || supervisor.link !== link)) return false;
+      // Anything else waiting does not cure, for none of them.
+      this.failWaiting((waiting) => waiting.failWith(error));
+      return true;
+    }
+  }
+
+  async #open(link: Link): Promise<void> {
+    const channel = await this.#around.channelFor(link, this.#exchange);
+    if (this.#around.supervisor.link !== link) throw lostMeanwhile();
+    this.use(channel);
+  }
+
+  /** From now on it sends on this channel. */
+  use({ channel, isShared }: LaneChannel): void {
+    const counts = { isFull: false, hasConfirmed: false, unconfirmed: 0, unconfirmedBytes: 0 };
+    const track: Track = { channel, isShared, ...counts };
+    channel.onReturn((message) => this.#onReturn(message));
+    channel.onDrain(() => {
+      track.isFull = false;
+      this.wake();
+    });
+    channel.onClosed((error) => this.#onChannelClosed(track, error));
+    this.#track = track;
+    this.wake();
+  }
+
+  #onReturn(message: ReturnedMessage): void {
+    const publication = this.#returnable.take(message);
+    publication?.fail('UNROUTABLE');
+    publication?.request.watcher?.onReturned();
+  }
+
+  /** The broker closed the channel but not the connection, for example because an exchange is gone. */
+  #onChannelClosed(track: Track, error: Error | undefined): void {
+    if (this.#track !== track) return;
+    this.#track = undefined;
+    if (error !== undefined && isWithout(error, track, this.#exchange))
+      this.#around.declarations.forgetExchange(this.#exchange);
+    if (error !== undefined) this.wake();
+  }
+}
+
+const isWanted = ({ watcher }: PublishRequest): boolean => watcher?.isWanted() !== false;
+
+const lostMeanwhile = (): ConnectionError =>
+  new ConnectionError('CONNECTION_LOST', 'the connection was lost while a channel was opened');
+
+export const isLoss = (error: unknown): boolean =>
+  error instanceof BrokerError || (error instanceof ConnectionError && !error.permanent);
+
+/** The socket, or the broker, has enough of us. */
+const isExhausted = (track: Track): boolean => track.isFull || isCrowded(track);
+
+const isCrowded = ({ unconfirmed, unconfirmedBytes }: Track): boolean =>
+  unconfirmed >= MAX_UNCONFIRMED || unconfirmedBytes >= MAX_UNCONFIRMED_BYTES;

@@ -7,7 +7,7 @@ import { TcpProxy } from '../support/tcp-proxy.js';
 import { useUnhandledRejections } from '../support/unhandled.js';
 import { hasOneConsumer } from './support/broker-view.js';
 import { report } from './support/measure.js';
-import { RECONNECT, Traffic, type TrafficOptions } from './support/traffic.js';
+import { RECONNECT, RECONNECT_AT_ONCE, Traffic, type TrafficOptions } from './support/traffic.js';
 
 const TEST = 'test/faults/network.spec.ts';
 const HEARTBEAT = { heartbeatSeconds: 1, connectTimeoutMs: 1_000 };
@@ -35,7 +35,8 @@ const traffic = (connection: object = {}, more: Partial<TrafficOptions> = {}): P
 
 describe('consuming and publishing resume by themselves', () => {
   it('after resets in the middle of the traffic', async () => {
-    const numbers = await traffic();
+    const options = { connection: { url: proxy.url }, reconnect: RECONNECT_AT_ONCE };
+    const numbers = await traffic({}, { options });
     // There is always something on the line, which then is gone.
     proxy.delayMs = 2;
     const measured: number[] = [];

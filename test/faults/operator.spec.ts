@@ -15,7 +15,7 @@ import { createVhost, givenBroker, type Vhost } from '../support/rabbit.js';
 import { useUnhandledRejections } from '../support/unhandled.js';
 import { settledViewOf, viewOf } from './support/broker-view.js';
 import { closeConnectionsOf, createUser, deleteUser, type NodeUser } from './support/fault-node.js';
-import { RECONNECT, Traffic } from './support/traffic.js';
+import { RECONNECT_AT_ONCE, Traffic } from './support/traffic.js';
 
 const TEST = 'test/faults/operator.spec.ts';
 const CYCLES = 50;
@@ -53,7 +53,7 @@ class Notes {
 
 const start = async (): Promise<Traffic> => {
   const traffic = await Traffic.start({
-    options: { connection: { url: user.url }, prefetch: 7, reconnect: RECONNECT },
+    options: { connection: { url: user.url }, prefetch: 7, reconnect: RECONNECT_AT_ONCE },
     receiver: { fingerprint: { name: NAME, host: 'h1', pid: '11' }, application: { groups: ['early'] } },
     controllers: [Notes],
     onNote: heard.push,

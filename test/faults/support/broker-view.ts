@@ -52,6 +52,7 @@ export const settledViewOf = async (vhost: Vhost): Promise<BrokerView> => {
     last = view;
     await sleep(REPORT_MS);
     expect(view.consumers).toHaveLength(queues.length);
+    expect(view.channels).toBeGreaterThanOrEqual(queues.length);
     expect(view).toEqual(before);
     return view;
   }, 60_000);

@@ -45,8 +45,10 @@ export interface TrafficOptions {
   readonly onNote?: (parameters: unknown) => void;
 }
 
-/** For faults one after the other, and outages of some seconds: by default the waits would become as long as those. */
+/** For outages of some seconds: by default the waits would become as long as those. */
 export const RECONNECT = { initialDelayMs: 50, maxDelayMs: 500 } as const;
+/** For faults one after the other: by default the waits would grow from one to the next. */
+export const RECONNECT_AT_ONCE = { initialDelayMs: 10, maxDelayMs: 100 } as const;
 const LIMIT_MS = 60_000;
 
 /** Numbers go to the queue that the key names. */

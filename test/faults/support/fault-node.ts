@@ -188,6 +188,10 @@ export const faultCluster = (size: number, options: FaultNodeOptions = {}): read
   beforeAll(async () => {
     await first.start();
     await Promise.all(others.map((node) => node.start()));
+    const { running_nodes: running } = JSON.parse(
+      await first.ctl('-q', 'cluster_status', '--formatter', 'json'),
+    ) as { running_nodes: string[] };
+    if (running.length !== size) throw new Error(`${running.length} of ${size} nodes are in the cluster`);
   }, 180_000);
   afterAll(async () => {
     await Promise.all(others.map((node) => node.stop()));

@@ -153,6 +153,34 @@ describe('the place of a wait', () => {
   });
 });
 
+describe('what a quorum queue gives up itself', () => {
+  const quorum = queueOf({ type: 'quorum', deliveryLimit: 2 });
+  const led = (given: Given) => plan(given).asDeclared(given.queue ?? queueOf());
+
+  it('goes to our dead-letter queue', () => {
+    expect(led({ queue: quorum })).toEqual({
+      ...quorum,
+      arguments: {
+        ...quorum.arguments,
+        'x-dead-letter-exchange': '',
+        'x-dead-letter-routing-key': 'work.dead',
+      },
+    });
+    expect(led({ queue: quorum, own: 'failed' }).arguments).toMatchObject({
+      'x-dead-letter-routing-key': 'failed',
+    });
+  });
+
+  it.each<[what: string, given: Given]>([
+    ['that is classic', {}],
+    ['without dead letters', { queue: quorum, own: false }],
+    ['that has a dead-letter exchange', { queue: queueOf({ type: 'quorum', deadLetterExchange: 'dlx' }) }],
+    ['that others declare', { queue: queueOf({ type: 'quorum' }, 'passive') }],
+  ])('is left as it is of a queue %s', (_what, given) => {
+    expect(led(given)).toEqual(given.queue ?? queueOf());
+  });
+});
+
 describe('the dead-letter queue', () => {
   const deadOf = (given: Given) => plan(given).deadLetterQueue?.name;
   const guarded = queueOf({ deadLetterExchange: 'dlx' });

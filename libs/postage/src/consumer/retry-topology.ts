@@ -17,6 +17,10 @@ export interface DeadLetterChoice {
 
 /** The queues that the messages of one queue may go to when a handler fails. */
 export interface RetryPlan {
+  /** The queue itself, as it is to be declared. */
+  readonly asDeclared: (queue: Queue) => Queue;
+  /** Each return of a message counts, and after some the broker gives it up. */
+  readonly countsReturns: boolean;
   /** Undefined: whatever nobody handles any more is rejected, and the broker does what it was told to do with that. */
   readonly deadLetterQueue: Queue | undefined;
   /** Declared together with the queue itself. */
@@ -34,7 +38,13 @@ export interface Place {
 }
 
 /** Nothing waits, nothing is kept. */
-export const NO_RETRIES: RetryPlan = { deadLetterQueue: undefined, queues: [], place: undefined };
+export const NO_RETRIES: RetryPlan = {
+  asDeclared: (queue) => queue,
+  countsReturns: false,
+  deadLetterQueue: undefined,
+  queues: [],
+  place: undefined,
+};
 
 export interface RetryPlanInput {
   readonly queue: Queue;
@@ -57,6 +67,8 @@ export const planRetries = ({ queue, handlers, deadLetter }: RetryPlanInput): Re
   const places = steps.map((stepMs) => ladderPlace(queue, stepMs));
   const queues = places.map((place) => place.queue);
   return {
+    asDeclared: (each) => leadingTo(deadLetterQueue, each),
+    countsReturns: isQuorum(queue),
     deadLetterQueue,
     queues: deadLetterQueue === undefined ? queues : [...queues, deadLetterQueue],
     place: isStream ? undefined : (wait) => placeFor(queue, wait, steps),
@@ -152,6 +164,35 @@ const deadLetterQueueOf = (
     `"${named.name}" is the queue itself: what it gives up would come back for ever. Name another one.`,
   );
 };
+
+/**
+ * What a quorum queue gives up itself, after too many returns, goes where our dead letters go: else it would be deleted.
+ * @see https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling
+ */
+const leadingTo = (deadLetterQueue: Queue | undefined, queue: Queue): Queue => {
+  if (deadLetterQueue === undefined || !isOursToLead(queue)) return queue;
+  const flags: QueueFlags = {
+    durable: queue.durable,
+    exclusive: queue.exclusive,
+    autoDelete: queue.autoDelete,
+    deadLetterExchange: '',
+    deadLetterRoutingKey: deadLetterQueue.name,
+    arguments: queue.arguments,
+  };
+  return defineQueue({ name: queue.name, declare: queue.declare, flags }, { option: 'deadLetter' });
+};
+
+const isOursToLead = (queue: Queue): boolean =>
+  isQuorum(queue) && queue.declare === 'assert' && queue.arguments['x-dead-letter-exchange'] === undefined;
+
+/** What is to be known of a queue that somebody else declares; undefined: nothing. */
+export const warningOf = (queue: Queue, { deadLetterQueue }: RetryPlan): string | undefined =>
+  deadLetterQueue !== undefined &&
+  isQuorum(queue) &&
+  queue.declare !== 'assert' &&
+  queue.arguments['x-dead-letter-exchange'] === undefined
+    ? `queue "${queue.name}" is a quorum queue that is not declared here: what its delivery limit gives up is deleted, unless its dead-letter exchange leads to "${deadLetterQueue.name}"`
+    : undefined;
 
 /** One that has a dead-letter exchange uses that; beside one that goes with its process nothing lasting is made unasked. */
 const needsOne = (queue: Queue): boolean =>

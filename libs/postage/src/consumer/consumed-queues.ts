@@ -131,7 +131,9 @@ export class ConsumedQueues {
     const { queue, isPrivate, prefetch, handlers } = plan;
     const { connection, observer } = this.#options;
     const deadLetter = { own: plan.deadLetter, general: this.#options.deadLetter };
-    const retries = planRetries({ queue, handlers, deadLetter });
+    // Only commands come there, and they have no policy: nothing is to be made for others.
+    const served = this.pauses.isSpared(queue.name) ? [] : handlers;
+    const retries = planRetries({ queue, handlers: served, deadLetter });
     const warning = warningOf(queue, retries);
     if (warning !== undefined) observer({ kind: 'warning', text: warning });
     const dispatcher = this.dispatcher({ ...plan, retries });
@@ -219,10 +221,12 @@ export class ConsumedQueues {
   }
 
   #aftermath(queue: string, plan: RetryPlan, reporter: Reporter): Aftermath {
-    const { describeError } = this.#options;
+    const { describeError, connection } = this.#options;
+    const linkOf = (): object | undefined => connection.consuming.link;
+    const copies = this.#copies;
     const random = (): number => Math.random();
     const now = (): number => Date.now();
-    return new Aftermath({ queue, plan, copies: this.#copies, reporter, describeError, random, now });
+    return new Aftermath({ queue, plan, copies, reporter, describeError, linkOf, random, now });
   }
 }
 

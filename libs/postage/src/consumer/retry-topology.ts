@@ -2,6 +2,7 @@ import { InvalidOptionError } from '../errors.js';
 import { defineQueue, type QueueFlags, type QueueSpec } from '../topology/queue.js';
 import type { Queue } from '../topology/types.js';
 import type { Handler } from './handlers.js';
+import { MAX_WAIT_MS } from './retry-options.js';
 import { DEFAULT_RETRY, stepsOf, type RetrySettings, type Wait } from './retry-policy.js';
 
 /** Where messages go that nobody handles any more: a queue; `true`: one named after theirs; `false`: none of ours. */
@@ -52,7 +53,7 @@ export interface RetryPlanInput {
   readonly deadLetter: DeadLetterChoice;
 }
 
-/** @throws {InvalidOptionError} the queue is a stream, or a name is too long, or the dead-letter queue is the queue itself */
+/** @throws {InvalidOptionError} the queue is a stream, or refuses messages when it is full, or a name is too long, or the dead-letter queue is the queue itself */
 export const planRetries = ({ queue, handlers, deadLetter }: RetryPlanInput): RetryPlan => {
   const policies = policiesOf(handlers);
   const isStream = queue.arguments['x-queue-type'] === 'stream';
@@ -62,6 +63,7 @@ export const planRetries = ({ queue, handlers, deadLetter }: RetryPlanInput): Re
       `queue "${queue.name}" is a stream: a message that waits would be appended to it again, for all of its readers. Set retry: false for its processor.`,
     );
   }
+  if (policies.length > 0) checkQueue(queue);
   const deadLetterQueue = deadLetterQueueOf(queue, deadLetter, policies.length > 0);
   const steps = [...new Set(policies.flatMap(stepsOf))].toSorted((one, other) => one - other);
   const places = steps.map((stepMs) => ladderPlace(queue, stepMs));
@@ -75,10 +77,26 @@ export const planRetries = ({ queue, handlers, deadLetter }: RetryPlanInput): Re
   };
 };
 
+const checkQueue = (queue: Queue): void => {
+  const overflow = queue.arguments['x-overflow'];
+  if (typeof overflow === 'string' && overflow.startsWith('reject-publish') && !isQuorum(queue)) {
+    throw new InvalidOptionError(
+      'retry',
+      `queue "${queue.name}" is a classic queue with overflow "${overflow}": as long as it is full, RabbitMQ drops what comes back to it after its wait. Make it a quorum queue, or leave overflow or retry out.`,
+    );
+  }
+  // The longest name that a wait can come to: better refused now than when a handler fails.
+  const longest = `${queue.name}.${LATER}.${MAX_WAIT_MS}`;
+  if (queue.declare === 'assert') defineQueue(longest, { option: `retry: the queue "${longest}"` });
+};
+
+/** In the name of a queue for one `RetryLater`. */
+const LATER = 'retry-later';
+
 const placeFor = (queue: Queue, wait: Wait, steps: readonly number[]): Place => {
   const { stepMs, waitMs, isOnLadder } = wait;
   if (isOnLadder) return { ...ladderPlace(queue, stepMs), waitMs };
-  if (queue.declare === 'assert') return passingPlace(queue, `${queue.name}.retry-later.${stepMs}`, waitMs);
+  if (queue.declare === 'assert') return passingPlace(queue, `${queue.name}.${LATER}.${stepMs}`, waitMs);
   // Whoever declares them for us can not know of this one.
   const known = steps.length > 0 ? steps : DEFAULT_RETRY.backoffMs;
   const nearest = known.find((step) => step >= stepMs) ?? Math.max(...known);
@@ -92,7 +110,10 @@ const ladderPlace = (queue: Queue, stepMs: number): Place => {
   return { queue: waitQueue(queue, name, { stepMs }), waitMs: stepMs, leaseMs: undefined };
 };
 
-/** Half of what a queue lives on for after its longest wait; the other half is for publishing into it. */
+/**
+ * Half of what a queue lives on for after its longest wait; the other half is for publishing into it. Never to be changed:
+ * it is part of `x-expires`, and the broker refuses a queue that another version has declared with another one.
+ */
 const LEASE_MS = 60_000;
 
 /**

@@ -161,8 +161,7 @@ export class GenericConsumer {
     const bare = { ...topology, queues: [] };
     // Throws where exchanges of one name differ: the broker would not be asked about the second.
     mergeTopologies(...this.#queues.topologies, bare);
-    const existing = this.#queues.get(queue);
-    if (existing) return existing.topology.extend(hasFlags ? topology : bare);
+    if (this.#queues.get(queue)) return this.#queues.extend(queue, hasFlags ? topology : bare);
     await this.#consume(topology, this.#registered.handlers);
   }
 
@@ -182,8 +181,7 @@ export class GenericConsumer {
     const topology = topologyOf(eqk, this.#options);
     for (const queue of topology.queues) {
       const part = partFor(queue, topology);
-      const existing = this.#queues.get(queue.name);
-      if (existing) await existing.topology.extend(part);
+      if (this.#queues.get(queue.name)) await this.#queues.extend(queue.name, part);
       else await this.#consume(part, this.#registered.ownHandlers, this.#registered.ownPrefetch(queue));
     }
   }

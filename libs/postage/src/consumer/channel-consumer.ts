@@ -1,6 +1,8 @@
 import { explainConsuming } from '../topology/refusal-access.js';
 import type { ChannelPort, ConsumeOptions, Delivery } from '../connection/port.js';
+import { AckBatch } from './ack-batch.js';
 import { Intake } from './intake.js';
+import type { Settlement } from './outcome.js';
 
 /**
  * - `consuming`: what comes is handled.
@@ -21,8 +23,8 @@ export interface ChannelConsumerOptions {
   readonly beforeConsuming: (held: number) => Promise<ConsumeOptions>;
   /** It has come into that mode; what this throws makes the change a failure. */
   readonly onMode: (mode: ConsumerMode) => void;
-  /** Begins to handle it; `intake.ended` is to be called when that is over. */
-  readonly start: (delivery: Delivery, intake: Intake) => void;
+  /** Begins to handle it; `settle` is to be called when that is over. */
+  readonly start: (delivery: Delivery) => void;
   /** It goes back without having started. */
   readonly onReturn: (delivery: Delivery) => void;
   /** The broker has ended the consumer. */
@@ -42,6 +44,7 @@ export class ChannelConsumer {
   readonly channel: ChannelPort;
   readonly #options: ChannelConsumerOptions;
   readonly #intake: Intake;
+  readonly #acks: AckBatch;
   #mode: ConsumerMode = 'resting';
   #consumerTag: string | undefined;
   #last: Promise<void> = Promise.resolve();
@@ -51,12 +54,12 @@ export class ChannelConsumer {
     const { channel, prefetch, wanted } = options;
     this.channel = channel;
     this.#options = options;
-    const intake = new Intake({
+    this.#acks = new AckBatch({ channel });
+    this.#intake = new Intake({
       limit: prefetch,
       mayStart: () => channel.isOpen && wanted() === 'consuming',
-      start: (delivery) => options.start(delivery, intake),
+      start: options.start,
     });
-    this.#intake = intake;
   }
 
   get mode(): ConsumerMode {
@@ -74,8 +77,23 @@ export class ChannelConsumer {
   giveBack(): void {
     for (const delivery of this.#intake.takeWaiting()) {
       if (this.#mode !== 'keeping') this.#options.onReturn(delivery);
-      this.channel.reject(delivery.deliveryTag, true);
+      this.#acks.settle(delivery.deliveryTag, 'requeue');
     }
+  }
+
+  /** One that was started is done with. After a reconnect, when the broker delivers it again, nothing is written. */
+  settle({ deliveryTag }: Delivery, settlement: Settlement): void {
+    try {
+      this.#acks.settle(deliveryTag, settlement);
+    } finally {
+      this.#intake.ended();
+    }
+  }
+
+  /** Writes the acks that wait, and closes the channel. Never rejects. */
+  async close(): Promise<void> {
+    this.#acks.flush();
+    await this.channel.close();
   }
 
   /** The channel is gone, and with it all that has not started. */
@@ -112,8 +130,9 @@ export class ChannelConsumer {
   }
 
   readonly #onDelivery = (delivery: Delivery | null): void => {
-    if (delivery === null) this.#options.onCancelled();
-    else this.#intake.add(delivery);
+    if (delivery === null) return this.#options.onCancelled();
+    this.#acks.delivered(delivery.deliveryTag);
+    this.#intake.add(delivery);
   };
 
   /** It waits here, so that it is the first when the queue is resumed soon. */

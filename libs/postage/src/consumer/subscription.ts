@@ -8,7 +8,6 @@ import type { Observer } from '../observability/observer.js';
 import type { Topology } from '../topology/types.js';
 import { ChannelConsumer, type ConsumerMode } from './channel-consumer.js';
 import { InFlight } from './in-flight.js';
-import type { Intake } from './intake.js';
 import { LeftoverSearch } from './leftover-search.js';
 import type { QueueLeftovers } from './leftovers.js';
 import type { Settlement } from './outcome.js';
@@ -47,7 +46,7 @@ export class Subscription implements Attachment {
   #consumer: ChannelConsumer | undefined;
   #restoring: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
-  #stopping: Promise<ChannelPort | undefined> | undefined;
+  #stopping: Promise<ChannelConsumer | undefined> | undefined;
   #isStopping = false;
   #hasStarted = false;
   #timesConsumed = 0;
@@ -144,7 +143,7 @@ export class Subscription implements Attachment {
         return this.#consumeOptions;
       },
       onMode: (mode) => this.#onMode(consumer, mode),
-      start: (delivery, intake) => void this.#handle(channel, delivery, intake),
+      start: (delivery) => void this.#handle(consumer, delivery),
       onReturn: (delivery) => leftovers?.note(delivery),
       onCancelled: () => this.#onCancelled(consumer),
     });
@@ -195,19 +194,19 @@ export class Subscription implements Attachment {
   async #drain(limitMs: number): Promise<void> {
     const endMs = performance.now() + limitMs;
     const leftMs = (): number => Math.max(0, endMs - performance.now());
-    const channel = await this.stop(limitMs);
+    const consumer = await this.stop(limitMs);
     await this.#finishRunning(leftMs());
-    await channel?.close();
+    await consumer?.close();
   }
 
-  /** Stops consuming, and returns what has not started; what runs goes on, on the channel that this resolves with. */
-  stop(limitMs: number): Promise<ChannelPort | undefined> {
+  /** Stops consuming, and returns what has not started; what runs goes on, on the channel of what this resolves with. */
+  stop(limitMs: number): Promise<ChannelConsumer | undefined> {
     this.#isStopping = true;
     this.#stopping ??= this.#stop(limitMs);
     return this.#stopping;
   }
 
-  async #stop(limitMs: number): Promise<ChannelPort | undefined> {
+  async #stop(limitMs: number): Promise<ChannelConsumer | undefined> {
     const endMs = performance.now() + limitMs;
     this.#options.supervisor.detach(this);
     this.#pausing.endWaiting();
@@ -218,7 +217,7 @@ export class Subscription implements Attachment {
     // A peer that does not answer must not keep us; a channel that died meanwhile has no consumer to cancel.
     if (consumer) await settleWithin(consumer.adjust(), leftMs);
     consumer?.giveBack();
-    return consumer?.channel;
+    return consumer;
   }
 
   async #finishRunning(limitMs: number): Promise<void> {
@@ -228,7 +227,7 @@ export class Subscription implements Attachment {
     this.#options.observer({ kind: 'warning', text });
   }
 
-  async #handle(channel: ChannelPort, delivery: Delivery, intake: Intake): Promise<void> {
+  async #handle(consumer: ChannelConsumer, delivery: Delivery): Promise<void> {
     this.#inFlight.begin();
     this.#options.leftovers?.note(delivery);
     let settlement: Settlement = 'reject';
@@ -239,10 +238,10 @@ export class Subscription implements Attachment {
       this.#options.observer({ kind: 'internal.failure', where, error });
     }
     try {
-      settle(channel, delivery, settlement);
+      // On the channel it came from.
+      consumer.settle(delivery, settlement);
     } finally {
       this.#inFlight.end();
-      intake.ended();
     }
   }
 
@@ -274,10 +273,3 @@ export class Subscription implements Attachment {
     this.#consumer = undefined;
   }
 }
-
-/** On the channel it came from: after a reconnect the broker has redelivered it, and this is a no-op. */
-const settle = (channel: ChannelPort, { deliveryTag }: Delivery, settlement: Settlement): void => {
-  if (!channel.isOpen) return;
-  if (settlement === 'ack') channel.ack(deliveryTag, false);
-  else channel.reject(deliveryTag, settlement === 'requeue');
-};

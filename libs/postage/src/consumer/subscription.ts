@@ -3,7 +3,7 @@ import type { ChannelPort, ConsumeOptions, Delivery, Link } from '../connection/
 import type { Attachment } from '../connection/attachment.js';
 import type { Supervisor } from '../connection/supervisor.js';
 import { settleWithin } from '../connection/settle-within.js';
-import { ConnectionError } from '../errors.js';
+import { BrokerError, ConnectionError, TopologyError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
 import type { Topology } from '../topology/types.js';
 import { ChannelConsumer, type ConsumerMode } from './channel-consumer.js';
@@ -12,8 +12,10 @@ import { LeftoverSearch } from './leftover-search.js';
 import type { QueueLeftovers } from './leftovers.js';
 import type { Settlement } from './outcome.js';
 import { PauseSwitch } from './pause-switch.js';
-import { lifetimeOf, type QueueLifetime } from './queue-lifetime.js';
+import { QueueLifetime } from './queue-lifetime.js';
+import { QueueNature } from './queue-nature.js';
 import { QueueTopology } from './queue-topology.js';
+import { StreamPosition } from './stream-position.js';
 
 export interface SubscriptionOptions {
   readonly queue: string;
@@ -40,6 +42,8 @@ export class Subscription implements Attachment {
   readonly topology: QueueTopology;
   readonly #options: SubscriptionOptions;
   readonly #inFlight = new InFlight();
+  readonly #nature: QueueNature;
+  readonly #position: StreamPosition;
   readonly #lifetime: QueueLifetime;
   readonly #pausing: PauseSwitch;
   readonly #search: LeftoverSearch;
@@ -55,7 +59,10 @@ export class Subscription implements Attachment {
     this.queue = options.queue;
     this.#options = options;
     this.topology = new QueueTopology(options);
-    this.#lifetime = lifetimeOf(options.queue, options.topology);
+    const queue = options.topology.queues.find(({ name }) => name === options.queue);
+    this.#nature = new QueueNature(queue);
+    this.#position = new StreamPosition(this.#nature);
+    this.#lifetime = new QueueLifetime(queue, this.#nature);
     this.#pausing = new PauseSwitch(options.queue, options.observer, options.isPaused ?? false);
     this.#search = new LeftoverSearch(options);
   }
@@ -99,7 +106,10 @@ export class Subscription implements Attachment {
     this.#pausing.tellPaused();
   }
 
-  /** Resolves when it consumes again, or is paused again, or stopped. Idempotent; never rejects. */
+  /**
+   * Resolves when it consumes again, or is paused again, or stopped. Idempotent.
+   * @throws {TopologyError} the broker refuses it, for example since the queue is gone; it is tried again all the same
+   */
   async resume(): Promise<void> {
     this.#pausing.turn(false);
     await this.#consumer?.adjust().catch(() => undefined);
@@ -109,7 +119,10 @@ export class Subscription implements Attachment {
 
   /** Declare, bind, qos, consume: all of it, on every new connection. */
   restore(link: Link): Promise<void> {
-    this.#restoring = this.#restore(link);
+    this.#restoring = this.#restore(link).catch((error: unknown) => {
+      if (isRefusal(error, this.#lifetime.isOurs)) this.#pausing.failWaiting(error);
+      throw error;
+    });
     return this.#restoring;
   }
 
@@ -135,8 +148,9 @@ export class Subscription implements Attachment {
       channel,
       queue,
       prefetch,
-      // Queues that are not of the classic type count how often a message comes back; they do not end with their consumers.
-      returnsKept: this.#lifetime === 'while consumed',
+      nature: this.#nature,
+      position: this.#position,
+      visitEveryMs: this.#lifetime.visitEveryMs,
       wanted: () => this.#wanted,
       beforeConsuming: async (held) => {
         await this.#search.look(channel, held);
@@ -153,7 +167,7 @@ export class Subscription implements Attachment {
   get #wanted(): ConsumerMode {
     if (this.#isStopping) return 'resting';
     if (!this.paused) return 'consuming';
-    return this.#lifetime === 'lasting' ? 'resting' : 'keeping';
+    return this.#lifetime.whilePaused;
   }
 
   #onMode(consumer: ChannelConsumer, mode: ConsumerMode): void {
@@ -273,3 +287,7 @@ export class Subscription implements Attachment {
     this.#consumer = undefined;
   }
 }
+
+/** A queue of ours may go with the consumers of others just before it is consumed; the next attempt declares it again. */
+const isRefusal = (error: unknown, isOurs: boolean): boolean =>
+  error instanceof TopologyError || (!isOurs && error instanceof BrokerError && error.amqpCode !== undefined);

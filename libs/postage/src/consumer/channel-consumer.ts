@@ -1,5 +1,6 @@
 import { explainConsuming } from '../topology/refusal-access.js';
 import type { ChannelPort, ConsumeOptions, Delivery } from '../connection/port.js';
+import { ConnectionError } from '../errors.js';
 import { AckBatch } from './ack-batch.js';
 import { Intake } from './intake.js';
 import type { Settlement } from './outcome.js';
@@ -156,8 +157,14 @@ export class ChannelConsumer {
     return this.#consume(listener, position.begin(options));
   }
 
+  /** A right that is missing is a reason for the start to fail: it would be refused again and again. */
   #consume(listener: (delivery: Delivery | null) => void, options: ConsumeOptions): Promise<string> {
-    return this.channel.consume(this.#options.queue, listener, options).catch(explainOrThrow);
+    const { queue, nature } = this.#options;
+    return this.channel.consume(queue, listener, options).catch((error: unknown) => {
+      if (!nature.refused(error)) throw explainConsuming(error) ?? error;
+      // Nothing has come yet: there is nothing to lose with the channel. The next one knows better.
+      throw new ConnectionError('CONNECTION_LOST', `queue "${queue}" is a stream`, { cause: error });
+    });
   }
 
   readonly #onDelivery = (delivery: Delivery | null): void => {
@@ -186,8 +193,3 @@ export class ChannelConsumer {
     this.#keeping = undefined;
   }
 }
-
-/** A right that is missing is a reason for the start to fail: it would be refused again and again. */
-const explainOrThrow = (error: unknown): never => {
-  throw explainConsuming(error) ?? error;
-};

@@ -1,4 +1,5 @@
 import type { Delivery } from '../connection/port.js';
+import { BrokerError } from '../errors.js';
 import type { Queue } from '../topology/types.js';
 
 /**
@@ -27,6 +28,13 @@ export class QueueNature {
     return this.#isQuorum === true;
   }
 
+  /** It was refused a consumer with a priority: only streams have none. Returns whether that is so. */
+  refused(error: unknown): boolean {
+    const isStream = error instanceof BrokerError && REFUSED_BY_STREAM.test(error.message);
+    if (isStream) [this.#isStream, this.#isQuorum] = [true, false];
+    return isStream;
+  }
+
   /** Has something come out of it. All that comes out of a stream has an offset; elsewhere a sender may have written one. */
   saw(delivery: Delivery): void {
     if (this.#isStream === false || this.#isQuorum !== undefined) return;
@@ -44,6 +52,8 @@ export class QueueNature {
     this.#last = undefined;
   }
 }
+
+const REFUSED_BY_STREAM = /invalid arg 'x-priority' .*stream/;
 
 /** Where in its stream a message is. */
 export const offsetOf = ({ properties: { headers } }: Delivery): number | undefined => {

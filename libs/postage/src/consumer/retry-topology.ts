@@ -28,6 +28,8 @@ export interface RetryPlan {
   readonly queues: readonly Queue[];
   /** Undefined: messages of this queue can not wait. */
   readonly place: ((wait: Wait) => Place) | undefined;
+  /** Nothing can go back to it. @default false */
+  readonly isStream?: boolean | undefined;
 }
 
 /** Where a message waits, and how long. */
@@ -74,6 +76,7 @@ export const planRetries = ({ queue, handlers, deadLetter }: RetryPlanInput): Re
     deadLetterQueue,
     queues: deadLetterQueue === undefined ? queues : [...queues, deadLetterQueue],
     place: isStream ? undefined : (wait) => placeFor(queue, wait, steps),
+    isStream,
   };
 };
 

@@ -1,42 +1,20 @@
-import type { Declarations } from '../connection/declarations.js';
 import type { ChannelPort, ConsumeOptions, Delivery, Link } from '../connection/port.js';
 import type { Attachment } from '../connection/attachment.js';
-import type { Supervisor } from '../connection/supervisor.js';
 import { settleWithin } from '../connection/settle-within.js';
 import { BrokerError, ConnectionError, TopologyError } from '../errors.js';
-import type { Observer } from '../observability/observer.js';
-import type { Topology } from '../topology/types.js';
 import { ChannelConsumer, type ConsumerMode } from './channel-consumer.js';
 import { InFlight } from './in-flight.js';
 import { LeftoverSearch } from './leftover-search.js';
-import type { QueueLeftovers } from './leftovers.js';
 import type { Settlement } from './outcome.js';
 import { PauseSwitch } from './pause-switch.js';
 import { QueueLifetime } from './queue-lifetime.js';
 import { QueueNature } from './queue-nature.js';
 import { QueueTopology } from './queue-topology.js';
 import { StreamPosition } from './stream-position.js';
+import type { SubscriptionOptions } from './subscription-options.js';
 
 /** A broker that takes longer to answer does not keep us from the end: what comes meanwhile goes back with the channel. */
 const ANSWER_LIMIT_MS = 2_000;
-
-export interface SubscriptionOptions {
-  readonly queue: string;
-  /** Declared before the queue is consumed; bindings may be added at run time. */
-  readonly topology: Topology;
-  readonly prefetch: number;
-  readonly supervisor: Supervisor;
-  readonly declarations: Declarations;
-  readonly observer: Observer;
-  /** Handles one delivery and says how to settle it; must not reject. */
-  readonly handle: (delivery: Delivery) => Promise<Settlement>;
-  /** Only this process consumes it, although it is not exclusive. */
-  readonly isPrivate?: boolean | undefined;
-  /** Where somebody wants to know what waited in the queue before the first consumer of this process. */
-  readonly leftovers?: QueueLeftovers | undefined;
-  /** It starts paused. @default false */
-  readonly isPaused?: boolean | undefined;
-}
 
 /** One consumed queue: its own channel, its own prefetch, its own deliveries in flight. */
 export class Subscription implements Attachment {
@@ -122,18 +100,20 @@ export class Subscription implements Attachment {
 
   /** Declares and binds, on every new connection. */
   restore(link: Link): Promise<void> {
-    this.#restoring = this.#restore(link).catch((error: unknown) => {
-      if (isRefusal(error, this.#lifetime.isOurs)) this.#pausing.failWaiting(error);
-      throw error;
-    });
+    this.#restoring = this.#restore(link).catch(this.#tellRefusal);
     return this.#restoring;
   }
 
   /** Consumes, once everything else of the connection is in place, too. */
   begin(): Promise<void> {
-    this.#restoring = this.#begin();
+    this.#restoring = this.#begin().catch(this.#tellRefusal);
     return this.#restoring;
   }
+
+  readonly #tellRefusal = (error: unknown): never => {
+    if (isRefusal(error, this.#lifetime.isOurs)) this.#pausing.failWaiting(error);
+    throw error;
+  };
 
   async #restore(link: Link): Promise<void> {
     this.#forget();

@@ -77,7 +77,7 @@ describe('a paused quorum queue', () => {
     await consumer.resume(queue);
     await work.ended.take(3);
     // A quorum queue may put what comes back behind the others.
-    expect(work.ids.toSorted((a, b) => a - b)).toEqual([1, 2, 3]);
+    expect(work.ids.toSorted((one, other) => one - other)).toEqual([1, 2, 3]);
     expect(events.of('consumer.lost').items).toEqual([]);
   });
 
@@ -96,6 +96,6 @@ describe('a paused quorum queue', () => {
     work.isQuick = true;
     await consumer.resume(maker.queue);
     await work.ended.take(2);
-    expect(work.ids.toSorted((a, b) => a - b)).toEqual([1, 2]);
+    expect(work.ids.toSorted((one, other) => one - other)).toEqual([1, 2]);
   });
 });

@@ -116,6 +116,7 @@ export class GenericConsumer {
    * Handles the messages of paused queues again. Resolves when they are consumed; without a connection, when there is one.
    * @param target as that of `pause`
    * @throws {InvalidOptionError} it is neither a processor nor a queue here
+   * @throws {TopologyError} the broker refuses it, as a rule since it is gone; it is tried again all the same. (BrokerError: `declare: 'assume'`)
    */
   resume(target?: PauseTarget): Promise<void> {
     return this.#setPaused(target, false);

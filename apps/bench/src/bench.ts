@@ -7,20 +7,22 @@ import { workSection } from './report/tables.js';
 import type { Measurement } from './results.js';
 import type { Broker } from './run/broker.js';
 import { measure } from './run/rounds.js';
-import { Stage, type Pace } from './run/stage.js';
+import { Stage } from './run/stage.js';
 import type { Choice } from './selection.js';
 import { contendersOf, type Contender, type Work } from './works/work.js';
 
-const FULL = { rounds: 5, seconds: 2, warmUpSeconds: 1 };
-const QUICK = { rounds: 3, seconds: 0.5, warmUpSeconds: 0.5 };
+const FULL = { rounds: 5, seconds: 2 };
+const QUICK = { rounds: 5, seconds: 0.3 };
 
-export interface Schedule extends Pace {
+export interface Schedule {
   readonly rounds: number;
+  /** How long a round measures. */
+  readonly seconds: number;
 }
 
 export const scheduleOf = ({ quick, rounds, seconds }: Options): Schedule => {
   const usual = quick ? QUICK : FULL;
-  return { ...usual, rounds: rounds ?? usual.rounds, seconds: seconds ?? usual.seconds };
+  return { rounds: rounds ?? usual.rounds, seconds: seconds ?? usual.seconds };
 };
 
 export interface Run {
@@ -35,7 +37,7 @@ export interface Run {
 const stageOf = ({ broker, schedule, profileFolder }: Run, work: Work, { id, peer }: Contender): Stage =>
   new Stage({
     broker,
-    pace: schedule,
+    seconds: schedule.seconds,
     name: `${work.id}.${id}`,
     peer,
     profileFolder: peer.id === OURS ? profileFolder : undefined,

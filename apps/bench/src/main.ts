@@ -30,13 +30,17 @@ const CLOSE_LIMIT_MS = 15_000;
 
 const modeOf = ({ quick }: Options): Mode => (quick ? 'quick' : 'full');
 
+class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
+
 /** Ctrl-C ends the processes of the peers; whatever waits for them fails then, and the queues are taken away. */
 const listenForInterruption = (): AbortSignal => {
   const controller = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       if (controller.signal.aborted) process.exit(INTERRUPTED_EXIT_CODE);
-      controller.abort(new Error(`ended by ${signal}`));
+      controller.abort(new Interrupted(`ended by ${signal}`));
       killChildren();
     });
   }
@@ -129,6 +133,11 @@ const main = async (argv: readonly string[]): Promise<number> => {
   return 0;
 };
 
+const exitCodeOf = (error: unknown): number => {
+  if (error instanceof UsageError) return USAGE_EXIT_CODE;
+  return error instanceof Interrupted ? INTERRUPTED_EXIT_CODE : 1;
+};
+
 // Whoever has read enough may go.
 process.stdout.on('error', () => undefined);
 
@@ -136,5 +145,5 @@ try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   console.error(error instanceof UsageError ? error.message : String(error));
-  process.exitCode = error instanceof UsageError ? USAGE_EXIT_CODE : 1;
+  process.exitCode = exitCodeOf(error);
 }

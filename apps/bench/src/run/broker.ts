@@ -22,6 +22,8 @@ export class Broker {
   readonly #channel: ConfirmChannel;
   readonly #run = `bench-${process.pid}-${Date.now().toString(36)}`;
   readonly #places = new Set<Place>();
+  /** Rejects with the connection. What waits for an event of it would wait for ever. */
+  readonly #lost: Promise<never>;
 
   private constructor(
     readonly url: string,
@@ -30,9 +32,13 @@ export class Broker {
   ) {
     this.#connection = connection;
     this.#channel = channel;
-    // Seen by whoever waits for something on it.
+    // What waits for something on it is told as well.
     connection.on('error', () => undefined);
     channel.on('error', () => undefined);
+    this.#lost = new Promise((_, reject) => {
+      connection.on('close', () => reject(new Error('the connection to the broker is lost')));
+    });
+    this.#lost.catch(() => undefined);
   }
 
   static async connect(url: string): Promise<Broker> {
@@ -77,9 +83,9 @@ export class Broker {
       if (packet === undefined) return;
       const options = { ...packet.properties, persistent: true };
       if (!this.#channel.publish(exchange, queue, packet.content, options))
-        await once(this.#channel, 'drain');
+        await this.#orLost(once(this.#channel, 'drain'));
     }
-    await this.#channel.waitForConfirms();
+    await this.#orLost(this.#channel.waitForConfirms());
   }
 
   async purge({ queues }: Place): Promise<void> {
@@ -90,6 +96,10 @@ export class Broker {
   async waiting({ queues }: Place): Promise<number> {
     const counts = await Promise.all(queues.map((queue) => this.#channel.checkQueue(queue)));
     return counts.reduce((sum, { messageCount }) => sum + messageCount, 0);
+  }
+
+  #orLost<T>(event: Promise<T>): Promise<T> {
+    return Promise.race([event, this.#lost]);
   }
 
   /** Takes away what is left, as far as that is possible. */

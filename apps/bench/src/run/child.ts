@@ -40,6 +40,7 @@ export class Child {
   readonly #pending = new Map<number, Pending>();
   #ids = 0;
   #output = '';
+  #end: Error | undefined;
 
   constructor({ module, profileFolder }: ChildOptions) {
     const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
@@ -56,7 +57,8 @@ export class Child {
     child.on('error', (error) => this.#fail(error));
     child.on('close', (code, signal) => {
       running.delete(child);
-      this.#fail(new Error(`its process ended (${signal ?? code}).${this.#said()}`));
+      this.#end = new Error(`its process ended (${signal ?? code}).${this.#said()}`);
+      this.#fail(this.#end);
     });
   }
 
@@ -77,7 +79,7 @@ export class Child {
         resolve: (response) => (clearTimeout(timer), resolve(response)),
         reject: (error) => (clearTimeout(timer), reject(error)),
       });
-      if (!this.#process.connected) this.#fail(new Error(`its process has ended.${this.#said()}`));
+      if (this.#end !== undefined) this.#fail(this.#end);
       else this.#process.send({ id, name, request }, (error) => error !== null && this.#fail(error));
     });
     // The other end answers by the same table, `Commands`.

@@ -8,6 +8,9 @@ import type { PeerDefinition } from '../peers.js';
 const INSTALL_LIMIT_MS = 180_000;
 const COMPILER = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 
+/** A registry that can not be reached is given up after some seconds. */
+const NPM_CI = ['ci', '--no-audit', '--no-fund', '--fetch-retries=1', '--fetch-retry-mintimeout=1000'];
+
 const run = promisify(execFile);
 
 interface Manifest {
@@ -52,7 +55,7 @@ export const install = async (
   try {
     if (!isInstalled(folder)) {
       onStep(`installing ${id}`);
-      await run('npm', ['ci', '--no-audit', '--no-fund'], options);
+      await run('npm', NPM_CI, options);
     }
     if (!isCompiled(folder)) {
       onStep(`compiling ${id}`);

@@ -3,16 +3,10 @@ import type { Setting } from '../side/peer.js';
 import type { Broker, Place } from './broker.js';
 import { Child } from './child.js';
 
-export interface Pace {
-  /** How long a round measures. */
-  readonly seconds: number;
-  /** How long a process works before its first round. */
-  readonly warmUpSeconds: number;
-}
-
 export interface StageOptions {
   readonly broker: Broker;
-  readonly pace: Pace;
+  /** How long a round measures. */
+  readonly seconds: number;
   /** Told apart from every other stage of the run. */
   readonly name: string;
   readonly peer: PeerDefinition;
@@ -22,7 +16,7 @@ export interface StageOptions {
 /** The processes and queues of one contender. */
 export class Stage {
   readonly broker: Broker;
-  readonly pace: Pace;
+  readonly seconds: number;
   readonly peer: PeerDefinition;
   readonly #options: StageOptions;
   readonly #children = new Set<Child>();
@@ -31,7 +25,7 @@ export class Stage {
   constructor(options: StageOptions) {
     this.#options = options;
     this.broker = options.broker;
-    this.pace = options.pace;
+    this.seconds = options.seconds;
     this.peer = options.peer;
   }
 

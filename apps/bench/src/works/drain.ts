@@ -27,7 +27,7 @@ const amounts = ({ prefetch, parameterBytes }: Drain, seconds: number): { count:
 /** Each round has a consumer of its own: it starts at a full queue, and ends with an empty one. */
 export const openDrain = async (stage: Stage, drain: Drain): Promise<Round> => {
   const { prefetch, parameterBytes, queueCount, handlers } = drain;
-  const { count, warmUp } = amounts(drain, stage.pace.seconds);
+  const { count, warmUp } = amounts(drain, stage.seconds);
   const place = await stage.place(queueCount);
   const setting = stage.setting(place, { prefetch, handlers });
   const messages = warmUp + count;

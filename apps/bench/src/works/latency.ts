@@ -3,11 +3,11 @@ import { everybody, sizeName, sizeTitle, type Metric, type Round, type Work } fr
 
 const PER_SECOND = 2_000;
 const PREFETCH = 100;
+const WARM_UP_SECONDS = 1;
 /** A process that can not keep the pace is not measured at it. */
 const MIN_PACE_PART = 0.8;
 
 const open = async (stage: Stage, parameterBytes: number): Promise<Round> => {
-  const { seconds, warmUpSeconds } = stage.pace;
   const setting = stage.setting(await stage.place(), { prefetch: PREFETCH });
   const [consumer, publisher] = [stage.spawn(), stage.spawn()];
   await consumer.call('start', { role: 'consumer', setting, meter: { kind: 'latency' } });
@@ -21,8 +21,8 @@ const open = async (stage: Stage, parameterBytes: number): Promise<Round> => {
       throw new Error(`only ${Math.round(reached)} messages could be sent in a second`);
     return { p50: p50Ms, p99: p99Ms };
   };
-  await run(warmUpSeconds * 2);
-  return () => run(seconds);
+  await run(WARM_UP_SECONDS);
+  return () => run(stage.seconds);
 };
 
 const quantile = (id: string, title: string): Metric => ({

@@ -1,17 +1,20 @@
 import type { Stage } from '../run/stage.js';
 import { cpu, everybody, rate, sizeName, sizeTitle, type Round, type Work } from './work.js';
 
+/** So many messages before the first round, or as many as there is time for. */
+const WARM_UP = { count: 5_000, seconds: 4 };
+
 interface Publishing {
   readonly inFlight: number;
   readonly parameterBytes: number;
 }
 
 const open = async (stage: Stage, load: Publishing): Promise<Round> => {
-  const { seconds, warmUpSeconds } = stage.pace;
+  const { seconds } = stage;
   const place = await stage.place();
   const publisher = stage.spawn();
   await publisher.call('start', { role: 'publisher', setting: stage.setting(place, { persistent: true }) });
-  await publisher.call('load', { ...load, seconds: warmUpSeconds });
+  await publisher.call('load', { ...load, ...WARM_UP });
   await stage.broker.purge(place);
   return async () => {
     const { count, elapsedMs, cpuMicros } = await publisher.call('load', { ...load, seconds });

@@ -2,6 +2,8 @@ import type { Stage } from '../run/stage.js';
 import { cpu, everybody, rate, sizeName, sizeTitle, type Round, type Work } from './work.js';
 
 const PREFETCH = 100;
+/** So many calls before the first round, or as many as there is time for. */
+const WARM_UP = { count: 2_000, seconds: 4 };
 
 interface Rpc {
   readonly inFlight: number;
@@ -9,12 +11,12 @@ interface Rpc {
 }
 
 const open = async (stage: Stage, load: Rpc): Promise<Round> => {
-  const { seconds, warmUpSeconds } = stage.pace;
+  const { seconds } = stage;
   const setting = stage.setting(await stage.place(), { prefetch: PREFETCH, persistent: false });
   const [replier, caller] = [stage.spawn(), stage.spawn()];
   await replier.call('start', { role: 'replier', setting });
   await caller.call('start', { role: 'caller', setting });
-  await caller.call('load', { ...load, seconds: warmUpSeconds });
+  await caller.call('load', { ...load, ...WARM_UP });
   return async () => {
     const before = await replier.call('cpu', null);
     const { count, elapsedMs, cpuMicros } = await caller.call('load', { ...load, seconds });

@@ -26,7 +26,7 @@ export const USAGE = `usage: npm run bench -- [option]...
 Measures this library and its peers in the same run, in interleaved rounds, on the broker of POSTAGE_URL, or else on a
 RabbitMQ node of its own.
 
-  --quick            the most important works, with short rounds: less than two minutes
+  --quick            the most important works, with short rounds: about two minutes
   --only NAME,...    only these works and peers; "rpc" is all works whose names begin with it. May be repeated
   --rounds N         how often each peer is measured at each work
   --seconds S        how long a round measures

@@ -3,7 +3,7 @@ import type { Summary } from '../statistics.js';
 /** Three significant digits are more than the noise leaves. */
 export const shortNumber = (value: number): string => {
   const size = Math.abs(value);
-  if (size >= 1_000) return Math.round(value).toLocaleString('en-US');
+  if (size >= 999.5) return Math.round(value).toLocaleString('en-US');
   if (size >= 100) return value.toFixed(0);
   if (size >= 10) return value.toFixed(1);
   return value.toFixed(2);

@@ -33,8 +33,7 @@ export const PEERS: readonly PeerDefinition[] = [
     module: inPeers('postage.js'),
     format: 'postage',
     packages: ['nestjs-postage', '@nestjs/core', 'amqplib'],
-    settings:
-      'defaults: confirms, acks gathered, controllers and injected producers; @Parameters(), unwrap()',
+    settings: 'defaults; controllers and injected producers, @Parameters(), unwrap()',
     acks: true,
   },
   {

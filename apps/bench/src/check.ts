@@ -13,7 +13,7 @@ export interface Comparison {
 }
 
 /** How many standard deviations of a single round make a loss. */
-const SIGMAS = 2;
+const SIGMAS = 3;
 /** Few rounds may agree by chance: so much of the stored ratio may be lost at least. */
 const MIN_PART = 0.1;
 

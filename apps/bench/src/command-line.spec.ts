@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parseArguments, UsageError } from './command-line.js';
+import { parseArguments, USAGE, UsageError } from './command-line.js';
 
 const NOTHING = {
   only: [],
@@ -76,5 +77,12 @@ describe('parseArguments', () => {
   ] as const)('refuses %s', ([argv, message]) => {
     expect(() => parseArguments(argv)).toThrow(UsageError);
     expect(() => parseArguments(argv)).toThrow(message);
+  });
+});
+
+describe('the usage', () => {
+  it('names every flag, and stands in the README', () => {
+    for (const name of Object.keys(NOTHING)) expect(USAGE).toContain(`--${name}`);
+    expect(readFileSync(new URL('../README.md', import.meta.url), 'utf8')).toContain(USAGE);
   });
 });

@@ -89,6 +89,10 @@ const conclude = (options: Options, { environment, peers, measurements }: Outcom
     writeMarkdown(options.markdown, [run, ...measurements.map(workSection), ...extra]);
   }
   if (options.store) console.log(`stored in ${storeRatios(modeOf(options), environment, ratios)}`);
+  if (options.check !== undefined && comparisons.length === 0) {
+    console.error('none of the stored ratios was measured: nothing was compared');
+    return false;
+  }
   return !hasFailures(measurements) && !comparisons.some(({ isLoss }) => isLoss);
 };
 

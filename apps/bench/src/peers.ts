@@ -25,6 +25,8 @@ const GOLEVELUP = fileURLToPath(new URL('../peers/golevelup/', import.meta.url))
 
 /** Ours. The ratios are its values by those of the others. */
 export const OURS = 'postage';
+/** What any of them can reach at best. */
+export const LIMIT = 'bare';
 
 export const PEERS: readonly PeerDefinition[] = [
   {
@@ -37,7 +39,7 @@ export const PEERS: readonly PeerDefinition[] = [
     acks: true,
   },
   {
-    id: 'bare',
+    id: LIMIT,
     title: 'amqplib alone',
     module: inPeers('bare.js'),
     format: 'plain',

@@ -89,19 +89,31 @@ describe('summaryOf', () => {
 });
 
 describe('ratiosToKeep', () => {
-  it('are those of the metric that the work is about', () => {
-    const work = workOf('rpc', [RATE, metric('cpu', 'less')]);
-    const tracks = [track('postage', [{ rate: 1, cpu: 9 }]), track('bare', [{ rate: 3, cpu: 9 }])];
-    expect(ratiosToKeep([{ work, tracks }])).toEqual({
-      'rpc rate postage/bare': { rounds: 1, median: 0.3333, spread: 0 },
-    });
+  it('are those to amqplib alone, and of our own variants', () => {
+    const tracks = ['postage@1', 'bare@1', 'nest@1', 'postage@9', 'bare@9'].map((id) => track(id, rates(3)));
+    expect(Object.keys(ratiosToKeep([{ work: workOf('handlers', [RATE]), tracks }]))).toEqual([
+      'handlers rate postage@1/bare@1',
+      'handlers rate postage@9/bare@9',
+      'handlers rate postage@9/postage@1',
+    ]);
   });
 
   it('are turned round where less is better: a loss is always a smaller ratio', () => {
-    const work = workOf('latency', [metric('p50', 'less')]);
-    const tracks = [track('postage', [{ p50: 2 }, { p50: 4 }]), track('bare', [{ p50: 1 }, { p50: 1 }])];
-    const kept = ratiosToKeep([{ work, tracks }]);
-    expect(kept['latency p50 postage/bare']).toEqual({ rounds: 2, median: 0.3333, spread: 0.1111 });
+    const work = workOf('drain', [RATE, metric('cpu', 'less')]);
+    const tracks = [
+      track('postage', [
+        { rate: 1, cpu: 2 },
+        { rate: 1, cpu: 4 },
+      ]),
+      track('bare', [
+        { rate: 3, cpu: 1 },
+        { rate: 3, cpu: 1 },
+      ]),
+    ];
+    expect(ratiosToKeep([{ work, tracks }])).toEqual({
+      'drain rate postage/bare': { rounds: 2, median: 0.3333, spread: 0 },
+      'drain cpu postage/bare': { rounds: 2, median: 0.3333, spread: 0.1111 },
+    });
   });
 });
 

@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import type { Ratios } from './check.js';
 import { UsageError } from './command-line.js';
 import type { Environment } from './report/environment.js';
-import { ratioKey, ratiosIn, type Measurement } from './results.js';
+import { LIMIT, OURS } from './peers.js';
+import { ratioKey, ratiosIn, type Measurement, type Ratio } from './results.js';
 
 /** Short rounds and long ones do not give the same ratios. */
 export type Mode = 'quick' | 'full';
@@ -20,12 +21,20 @@ const DIGITS = 4;
 
 const rounded = (value: number): number => Number(value.toFixed(DIGITS));
 
-/** Of the metric that a work is about. */
+/**
+ * Only to amqplib alone, and of our variants among each other: what the other peers do is not ours to keep. Processor times
+ * are among them. They hardly change when the machine is busy, rates do.
+ */
+const isKept = ({ of, to }: Ratio): boolean => {
+  const [ours, theirs] = [of, to].map((id) => id.split('@')[0]);
+  return ours === OURS && (theirs === LIMIT || theirs === OURS);
+};
+
 export const ratiosToKeep = (measurements: readonly Measurement[]): Ratios =>
   Object.fromEntries(
     measurements.flatMap((measurement) =>
       ratiosIn(measurement)
-        .filter(({ metric }) => metric === measurement.work.metrics[0])
+        .filter(isKept)
         .map((ratio) => {
           const { rounds, median, spread } = ratio.summary;
           const summary = { rounds, median: rounded(median), spread: rounded(spread) };

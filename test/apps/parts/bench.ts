@@ -7,7 +7,7 @@ import { Program } from '../support/program.js';
 import { freshVhost } from '../support/vhost.js';
 
 const BENCH = 'bench/dist/main.js';
-const WORKS = ['rpc-100-100b', 'publish-100-100b', 'drain-100-100b'];
+const WORKS = ['rpc-100-100b', 'drain-100-100b'];
 const PEERS = ['postage', 'bare'];
 
 interface Report {

@@ -6,7 +6,10 @@ const plain = ({ title, notes, table }: Section): string =>
   [title, ...notes.map((note) => `  ${note}`), '', plainTable(table), ''].join('\n');
 
 const markdown = ({ title, notes, table }: Section): string =>
-  [`### ${title}`, '', ...notes.flatMap((note) => [`${note}  `]), '', markdownTable(table), ''].join('\n');
+  [`### ${title}`, notes.map((note) => `- ${note}`).join('\n'), markdownTable(table)]
+    .filter((part) => part !== '')
+    .map((part) => `${part}\n`)
+    .join('\n');
 
 export const printSection = (section: Section): void => console.log(plain(section));
 

@@ -79,7 +79,7 @@ describe('workSection', () => {
     });
     expect(section.title).toBe('handlers: many handlers');
     expect(section.table).toEqual([
-      ['', 'rate, messages/s', 'postage / it', 'by its @1'],
+      ['peer', 'rate, messages/s', 'postage / it', 'by its @1'],
       ['postage@1', '10.0', '', ''],
       ['bare@1', '20.0', '0.50', ''],
       ['postage@9', '5.00', '', '0.50'],

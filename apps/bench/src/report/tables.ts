@@ -65,7 +65,7 @@ export const workSection = (measurement: Measurement): Section => {
     title: `${work.id}: ${work.title}`,
     notes: [work.conditions],
     table: [
-      ['', ...columns.map(({ head }) => head)],
+      ['peer', ...columns.map(({ head }) => head)],
       ...tracks.map(({ contender: { id } }) => [id, ...columns.map(({ cell }) => cell(id))]),
     ],
   };

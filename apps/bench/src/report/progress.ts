@@ -1,5 +1,7 @@
 import type { WriteStream } from 'node:tty';
 
+/** Of a terminal that does not tell. */
+const DEFAULT_COLUMNS = 80;
 const CLEAR_LINE = '\r\u001B[K';
 
 /** What goes on at the moment: one line that changes on a terminal, and a line for each work anywhere else. */
@@ -22,7 +24,7 @@ export class Progress {
   step(text: string): void {
     if (!this.#stream.isTTY) return;
     const line = [this.#elapsed(), this.#title, text].filter(Boolean).join('  ');
-    this.#stream.write(`${CLEAR_LINE}${line.slice(0, this.#stream.columns - 1)}`);
+    this.#stream.write(`${CLEAR_LINE}${line.slice(0, (this.#stream.columns || DEFAULT_COLUMNS) - 1)}`);
     this.#isShown = true;
   }
 

@@ -6,13 +6,14 @@ import type { Progress } from './report/progress.js';
 import { workSection } from './report/tables.js';
 import type { Measurement } from './results.js';
 import type { Broker } from './run/broker.js';
+import type { Profiles } from './run/child.js';
 import { measure } from './run/rounds.js';
 import { Stage } from './run/stage.js';
 import type { Choice } from './selection.js';
 import { contendersOf, type Contender, type Work } from './works/work.js';
 
 const FULL = { rounds: 5, seconds: 2 };
-const QUICK = { rounds: 5, seconds: 0.3 };
+const QUICK = { rounds: 4, seconds: 0.3 };
 
 export interface Schedule {
   readonly rounds: number;
@@ -30,17 +31,18 @@ export interface Run {
   readonly choice: Choice;
   readonly schedule: Schedule;
   readonly progress: Progress;
-  readonly profileFolder: string | undefined;
+  /** Of our own processes. */
+  readonly profiles: Profiles;
   readonly signal: AbortSignal;
 }
 
-const stageOf = ({ broker, schedule, profileFolder }: Run, work: Work, { id, peer }: Contender): Stage =>
+const stageOf = ({ broker, schedule, profiles }: Run, work: Work, { id, peer }: Contender): Stage =>
   new Stage({
     broker,
     seconds: schedule.seconds,
     name: `${work.id}.${id}`,
     peer,
-    profileFolder: peer.id === OURS ? profileFolder : undefined,
+    profiles: peer.id === OURS ? profiles : undefined,
   });
 
 /** One work after the other; each table is printed as soon as it is complete. */

@@ -12,6 +12,7 @@ const NOTHING = {
   check: undefined,
   store: false,
   profile: undefined,
+  allocations: undefined,
   list: false,
   help: false,
 };
@@ -33,9 +34,10 @@ describe('parseArguments', () => {
       markdown: 'b.md',
       store: true,
     });
-    expect(parseArguments(['--profile', 'profiles', '--list', '--help'])).toEqual({
+    expect(parseArguments(['--profile', 'cpu', '--allocations', 'heap', '--list', '--help'])).toEqual({
       ...NOTHING,
-      profile: 'profiles',
+      profile: 'cpu',
+      allocations: 'heap',
       list: true,
       help: true,
     });

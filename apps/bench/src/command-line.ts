@@ -11,8 +11,9 @@ export interface Options {
   /** A file of stored ratios to compare with; an empty name is the repository's own. */
   readonly check: string | undefined;
   readonly store: boolean;
-  /** A folder for profiles of our own processes. */
+  /** Folders for profiles of our own processes. */
   readonly profile: string | undefined;
+  readonly allocations: string | undefined;
   readonly list: boolean;
   readonly help: boolean;
 }
@@ -35,6 +36,8 @@ RabbitMQ node of its own.
   --check [FILE]     compare the ratios with stored ones (apps/bench/ratios.json), and fail on a loss beyond the noise
   --store            store the ratios in apps/bench/ratios.json
   --profile FOLDER   write CPU profiles of this library's processes
+  --allocations FOLDER
+                     write what this library's processes allocate; not in the same run as CPU profiles
   --list             the names of works and peers
   --help             this text`;
 
@@ -50,6 +53,7 @@ const FLAGS: Readonly<Record<keyof Options, Value>> = {
   check: 'optional',
   store: 'none',
   profile: 'required',
+  allocations: 'required',
   list: 'none',
   help: 'none',
 };
@@ -92,6 +96,7 @@ export const parseArguments = (argv: readonly string[]): Options => {
     check: last.get('check'),
     store: last.has('store'),
     profile: last.get('profile'),
+    allocations: last.get('allocations'),
     list: last.has('list'),
     help: last.has('help'),
   };

@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { hasFailures, listOf, runWorks, scheduleOf } from './bench.js';
 import { compare } from './check.js';
@@ -16,7 +17,7 @@ import {
 } from './report/tables.js';
 import type { Measurement } from './results.js';
 import { Broker } from './run/broker.js';
-import { killChildren } from './run/child.js';
+import { killChildren, type Profiles } from './run/child.js';
 import { install } from './run/install.js';
 import { runWithBroker } from './run/with-broker.js';
 import { choose, type Choice } from './selection.js';
@@ -96,6 +97,13 @@ const conclude = (options: Options, { environment, peers, measurements }: Outcom
   return !hasFailures(measurements) && !comparisons.some(({ isLoss }) => isLoss);
 };
 
+/** They are there when the processes write to them. */
+const foldersOf = ({ profile, allocations }: Options): Profiles => {
+  for (const folder of [profile, allocations])
+    if (folder !== undefined) mkdirSync(folder, { recursive: true });
+  return { cpu: profile, allocations };
+};
+
 const runBench = async (options: Options, choice: Choice, url: string): Promise<boolean> => {
   // Before anything is measured that would then be compared with nothing.
   if (options.check !== undefined) readRatios(options.check, modeOf(options));
@@ -112,7 +120,7 @@ const runBench = async (options: Options, choice: Choice, url: string): Promise<
       choice: { ...choice, peers },
       schedule,
       progress,
-      profileFolder: options.profile,
+      profiles: foldersOf(options),
       signal,
     });
     return conclude(options, { environment, peers, measurements });

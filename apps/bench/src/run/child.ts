@@ -14,11 +14,17 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
+/** Folders that a process writes profiles to. */
+export interface Profiles {
+  /** Of its processor time. */
+  readonly cpu: string | undefined;
+  readonly allocations: string | undefined;
+}
+
 export interface ChildOptions {
   /** The module of the peer, as a file URL. */
   readonly module: string;
-  /** Where the process writes a profile of its processor time to. */
-  readonly profileFolder?: string | undefined;
+  readonly profiles?: Profiles | undefined;
 }
 
 const running = new Set<ChildProcess>();
@@ -42,9 +48,10 @@ export class Child {
   #output = '';
   #end: Error | undefined;
 
-  constructor({ module, profileFolder }: ChildOptions) {
-    const profiling = profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
-    const child = fork(PROGRAM, [module], {
+  constructor({ module, profiles }: ChildOptions) {
+    const { cpu, allocations } = profiles ?? {};
+    const profiling = cpu === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${cpu}`];
+    const child = fork(PROGRAM, [module, ...(allocations === undefined ? [] : [allocations])], {
       execArgv: ['--expose-gc', ...profiling],
       env: environment(),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

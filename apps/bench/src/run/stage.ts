@@ -1,7 +1,7 @@
 import type { PeerDefinition } from '../peers.js';
 import type { Setting } from '../side/peer.js';
 import type { Broker, Place } from './broker.js';
-import { Child } from './child.js';
+import { Child, type Profiles } from './child.js';
 
 export interface StageOptions {
   readonly broker: Broker;
@@ -10,7 +10,7 @@ export interface StageOptions {
   /** Told apart from every other stage of the run. */
   readonly name: string;
   readonly peer: PeerDefinition;
-  readonly profileFolder?: string | undefined;
+  readonly profiles?: Profiles | undefined;
 }
 
 /** The processes and queues of one contender. */
@@ -42,7 +42,7 @@ export class Stage {
   /** A new process, which is one side of the peer. */
   spawn(): Child {
     const { module } = this.peer;
-    const child = new Child({ module, profileFolder: this.#options.profileFolder });
+    const child = new Child({ module, profiles: this.#options.profiles });
     this.#children.add(child);
     return child;
   }

@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { Allocations } from './allocations.js';
 import { clockMs, cpuMicros } from './clock.js';
 import { closedLoop, steadyPace } from './loads.js';
 import { HoldMeter, LatencyMeter, meterOf } from './meters.js';
@@ -10,7 +11,7 @@ import {
   type Side,
   type WorkParameters,
 } from './peer.js';
-import type { CommandName, Commands, Memory, Request, Response } from './protocol.js';
+import type { CommandName, Commands, Memory, Request, Response, Role } from './protocol.js';
 
 /** One side of one peer, in a process of its own: does what the program asks for, and ends with it. */
 
@@ -23,9 +24,14 @@ type Handlers = {
 
 const GC_ROUNDS = 3;
 
+/** The program gives the address of a module that exports a `Peer`, and where allocations go if they are asked for. */
+const [, , peerModule, allocationsFolder] = process.argv;
+
 let side: Side | undefined;
 let once: ((parameters: WorkParameters) => Promise<unknown>) | undefined;
 let meter: Meter | undefined;
+let sideName: Role | undefined;
+let allocations: Allocations | undefined;
 
 const present = <T>(value: T | undefined, what: string): T => {
   if (value === undefined) throw new Error(`this process has no ${what}`);
@@ -72,6 +78,10 @@ const handlers: Handlers = {
     const peer = await loadPeer();
     const calledAtMs = clockMs();
     await start(peer, request);
+    sideName = request.role;
+    if (allocationsFolder === undefined) return { calledAtMs };
+    allocations = new Allocations();
+    await allocations.begin();
     return { calledAtMs };
   },
   load: (load) => closedLoop(present(once, 'load'), load),
@@ -94,14 +104,15 @@ const handlers: Handlers = {
   cpu: () => ({ cpuMicros: cpuMicros() }),
   memory,
   stop: async () => {
+    if (allocationsFolder !== undefined)
+      await allocations?.write(allocationsFolder, `${sideName}-${process.pid}`);
     await side?.close();
     return null;
   },
 };
 
 const loadPeer = async (): Promise<Peer> => {
-  // The program gives the address of a module that exports a `Peer`.
-  const { peer } = (await import(present(process.argv[2], 'peer'))) as { peer: Peer };
+  const { peer } = (await import(present(peerModule, 'peer'))) as { peer: Peer };
   return peer;
 };
 

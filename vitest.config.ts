@@ -25,6 +25,7 @@ export default defineConfig({
           testTimeout: 20_000,
           include: [
             'libs/*/src/**/*.spec.ts',
+            'apps/bench/src/**/*.spec.ts',
             'test/architecture/**/*.spec.ts',
             'test/contract/memory*.spec.ts',
           ],

@@ -1,6 +1,7 @@
 import { beforeAll, vi } from 'vitest';
 import { advancedEcho } from './parts/advanced-echo.js';
 import { basicEcho } from './parts/basic-echo.js';
+import { bench } from './parts/bench.js';
 import { demoOnMemory } from './parts/demo-on-memory.js';
 import { demoOnRabbit } from './parts/demo-on-rabbit.js';
 import { fleet } from './parts/fleet.js';
@@ -21,3 +22,4 @@ rpcEcho();
 fleet();
 demoOnRabbit();
 demoOnMemory();
+bench();

@@ -12,7 +12,7 @@ import {
 } from 'nestjs-postage';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.js';
-import { createVhost, uniqueName, type Vhost } from '../support/rabbit.js';
+import { createVhost, management, uniqueName, type Vhost } from '../support/rabbit.js';
 import { RawPeer } from '../support/raw-peer.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { useUnhandledRejections } from '../support/unhandled.js';
@@ -149,6 +149,23 @@ describe('a message to an exchange that is missing', () => {
   });
 });
 
+describe('an exchange that is deleted while messages are on their way', () => {
+  it('leaves nobody in the belief that what has arrived was not sent', async () => {
+    await peer.channel.deleteQueue(queue);
+    await peer.channel.assertQueue(queue, { durable: true, arguments: { 'x-queue-type': 'quorum' } });
+    await peer.channel.bindQueue(queue, Good.name, '');
+    const { send } = await startSender();
+    expect(await send(0)).toBe('confirmed');
+    const sent = range(2_000).map((number) => send(number));
+    await peer.channel.deleteExchange(Good.name);
+    const counts = counted(await Promise.all(sent));
+    const { confirmed = 0, OUTCOME_UNKNOWN: unknown = 0 } = counts;
+    // All that is in the queue was confirmed, or is unknown; what came after the exchange was declared anew went nowhere.
+    expect((await waitingIn(queue)) - 1).toBeLessThanOrEqual(confirmed + unknown);
+    expect(counts['EXCHANGE_NOT_FOUND'] ?? 0).toBeLessThanOrEqual(1);
+  });
+});
+
 describe('a publish', () => {
   it('whose confirm is lost is told that its outcome is unknown, and is not sent again', async () => {
     // No answer of the broker passes once the first message is confirmed.
@@ -217,6 +234,15 @@ describe('messages while there is no connection', () => {
     expect(await sending.send(1, hour)).toBe('NOT_CONNECTED');
     await proxy.accept();
     await eventually(async () => expect(await sending.send(2, hour)).toBe('confirmed'));
+  });
+
+  it('go out again under that policy once a user is let in that was refused', async () => {
+    const path = `/permissions/${encodeURIComponent(vhost.name)}/guest`;
+    const { send } = await startSender({ publishing: { offline: 'fail' }, reconnect: { maxDelayMs: 100 } });
+    await management('DELETE', path);
+    expect(await send(0)).toBe('NOT_CONNECTED');
+    await management('PUT', path, { configure: '.*', write: '.*', read: '.*' });
+    await eventually(async () => expect(await send(1)).toBe('confirmed'));
   });
 
   it('fail at once when the first attempt to connect has failed, under that policy', async () => {

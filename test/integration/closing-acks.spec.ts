@@ -2,7 +2,7 @@ import { GenericConsumer, MessageHandler, Parameters, Processor } from 'nestjs-p
 import { describe, expect, it } from 'vitest';
 import { startReceiver } from '../support/apps.js';
 import { eventually, Inbox } from '../support/eventually.js';
-import { uniqueName } from '../support/rabbit.js';
+import { management, uniqueName } from '../support/rabbit.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 import { useUnhandledRejections } from '../support/unhandled.js';
 import { Gate } from './rpc-once-asker.js';
@@ -12,8 +12,9 @@ const PREFETCH = 5;
 /** Nobody has to wait for it: a test that does takes too long. */
 const DRAIN_TIMEOUT_MS = 100_000;
 
-/** What connection.close begins with: class 10, method 50. */
+/** What connection.close begins with: class 10, method 50; and basic.consume: class 60, method 20. */
 const CONNECTION_CLOSE = Buffer.from([0, 10, 0, 50]);
+const BASIC_CONSUME = Buffer.from([0, 60, 0, 20]);
 
 const world = useWorld();
 
@@ -38,8 +39,10 @@ const prepare = async () => {
   const [busy, other, events] = [uniqueName('busy'), uniqueName('other'), new Events()];
   const [begun, gate] = [new Inbox<unknown>(), new Gate()];
   const test = { runs: PREFETCH, meanwhile: async (): Promise<void> => undefined };
-  const line = await lineTo(world.url, async (sent) => {
-    if (sent.includes(other)) await begun.take(test.runs);
+  const user = await userOf(world.url);
+  world.atEnd(() => user.delete());
+  const line = await lineTo(user.url, async (sent) => {
+    if (sent.includes(BASIC_CONSUME) && sent.includes(other)) await begun.take(test.runs);
     if (!sent.includes(CONNECTION_CLOSE)) return;
     gate.open();
     await new Promise(setImmediate);
@@ -76,7 +79,7 @@ const prepare = async () => {
     return app;
   };
   const inFlight = (): number[] | undefined => consumer?.snapshot.map((queue) => queue.inFlight);
-  return { busy, other, events, begun, test, line, start, inFlight };
+  return { busy, events, begun, test, line, start, inFlight, mayRead: user.mayRead };
 };
 
 /** Messages for a queue that nobody consumes yet. */
@@ -89,16 +92,23 @@ const fill = async (queue: string, count: number): Promise<void> => {
 const waitsIn = (queue: string, messageCount: number): Promise<void> =>
   eventually(async () => expect(await world.peer.channel.checkQueue(queue)).toMatchObject({ messageCount }));
 
-/** Somebody else makes a queue of that name with other arguments. */
-const redeclare = async (queue: string): Promise<void> => {
-  await world.peer.channel.deleteQueue(queue);
-  await world.peer.channel.assertQueue(queue, { maxLength: 5 });
+/** A user that may do everything at first, whatever it may read later. */
+const userOf = async (target: string) => {
+  const [name, password, url] = [uniqueName('user'), uniqueName('secret'), new URL(target)];
+  const mayRead = (read: string): Promise<void> =>
+    management('PUT', `/permissions${url.pathname}/${name}`, { configure: '.*', write: '.*', read });
+  await management('PUT', `/users/${name}`, { password, tags: '' });
+  await mayRead('.*');
+  url.username = name;
+  url.password = password;
+  return { url: url.href, mayRead, delete: (): Promise<void> => management('DELETE', `/users/${name}`) };
 };
 
 describe('handlers that end while the application closes their connection', () => {
   it('leave nothing behind where the broker refuses the start, and their messages go back to the queue', async () => {
-    const { busy, other, events, start, inFlight } = await prepare();
-    await redeclare(other);
+    const { busy, events, start, inFlight, mayRead } = await prepare();
+    // Everything is declared, and one of the two consumed.
+    await mayRead('^busy.*$');
     await fill(busy, 2 * PREFETCH);
 
     await expect(start()).rejects.toMatchObject({ code: 'TOPOLOGY_REFUSED' });
@@ -108,21 +118,21 @@ describe('handlers that end while the application closes their connection', () =
   });
 
   it('leave nothing behind where the broker refuses a reconnect, and the application goes on when it may', async () => {
-    const { busy, other, events, begun, test, line, start, inFlight } = await prepare();
+    const { busy, events, begun, test, line, start, inFlight, mayRead } = await prepare();
     await fill(busy, 2 * PREFETCH);
     const app = await start();
     // They run on, and begin once more on the next connection.
     test.runs = 2 * PREFETCH;
     test.meanwhile = async () => {
       test.meanwhile = async () => undefined;
-      await redeclare(other);
+      await mayRead('^busy.*$');
     };
     line.cut();
 
     expect(await events.of('connection.failed').take(1)).toMatchObject([
       { role: 'consume', error: { code: 'TOPOLOGY_REFUSED' } },
     ]);
-    await world.peer.channel.deleteQueue(other);
+    await mayRead('.*');
     await events.of('connection.ready').take(2);
     // Behind all that were put back.
     world.send(busy, command('work', 'last'));

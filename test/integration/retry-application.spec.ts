@@ -49,6 +49,10 @@ describe.each(TEST_BROKERS)('an application with a policy on $broker', ({ open }
     ]);
     const waits = (await world.broker.queues()).filter((name) => name.startsWith(`${pid}@h1.retry.`));
     expect(waits.toSorted()).toEqual([`${pid}@h1.retry.20`, `${pid}@h1.retry.60`]);
+    // Only commands come there, and they are not tried again.
+    const names = await world.broker.queues();
+    expect(names.filter((name) => name.includes('/control.'))).toEqual([]);
+    expect(names.filter((name) => name.endsWith('/control'))).not.toEqual([]);
   });
 });
 

@@ -64,6 +64,7 @@ describe('messages that can not be read', () => {
         'postage-retry-attempt': 1,
         'postage-first-failure': expect.any(String),
         'postage-last-error': expect.stringMatching(/^MalformedMessageError: body/),
+        'postage-queue': queue,
         'postage-exchange': exchange,
         'postage-routing-key': 'key',
       });

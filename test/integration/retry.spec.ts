@@ -65,6 +65,7 @@ describe('a handler that always throws', () => {
       'postage-first-failure': expect.any(String),
       'postage-last-error': 'DiskFull: run 3',
       'postage-exchange': exchange,
+      'postage-queue': queue,
       'postage-routing-key': 'key',
       'postage-handlers': ['Clumsy.store'],
       'postage-reason': 'failed',
@@ -173,7 +174,7 @@ describe('a queue with a dead-letter exchange', () => {
     expect(headersOf(letter)['x-death']).toContainEqual(
       expect.objectContaining({ queue, reason: 'rejected', count: 1 }),
     );
-    expect(letter?.properties.deliveryMode).toBe(1);
+    expect(letter?.properties.deliveryMode).toBe(2);
     expect(events.of('handler.failed').items).toMatchObject([{ next: 'retry' }, { next: 'reject' }]);
     expect((await world.vhost.queues()).map(({ name }) => name)).not.toContain(`${queue}.dead`);
   });

@@ -11,8 +11,11 @@ import { useRpcWorld } from './rpc-world.js';
 
 const CALLS = 100_000;
 const CONCURRENCY = 100;
-/** The server consumes, declares and publishes; the caller publishes and keeps a channel for reply queues. */
-const CHANNELS = 5;
+/**
+ * The server consumes and declares on one connection, and publishes and declares on the other; the caller publishes to its
+ * exchange and to the default one, declares, and keeps a channel for reply queues.
+ */
+const CHANNELS = 8;
 const MEGABYTE = 1024 * 1024;
 
 class Handlers {

@@ -25,9 +25,8 @@ export class Program {
   readonly #exit: Promise<Exit>;
 
   /** @param script for example `rpc-echo/dist/receive.js` */
-  constructor(script: string, environment: Environment = {}) {
-    const [command, args] = [process.execPath, [`apps/${script}`]];
-    const child = spawn(command, args, {
+  constructor(script: string, environment: Environment = {}, args: readonly string[] = []) {
+    const child = spawn(process.execPath, [`apps/${script}`, ...args], {
       cwd: rootFolder,
       env: { ...inherited(), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],

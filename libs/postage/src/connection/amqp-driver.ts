@@ -9,6 +9,7 @@ import { keepUnreadable } from './incoming-headers.js';
 import type { ConnectionOptions } from './options.js';
 import type { ChannelPort, ConnectRequest, Driver, Link } from './port.js';
 import { askWhyRefused } from './refusal-reason.js';
+import { gatherWrites } from './gathered-writes.js';
 import { settleWithin } from './settle-within.js';
 import { withinLimit } from './time-limit.js';
 
@@ -106,7 +107,9 @@ const open = async (
     signal: request.signal,
     clientProperties: { connection_name: request.connectionName, product: 'nestjs-postage' },
   };
-  return new AmqpLink(await connect(address, socket), endpoint.address);
+  const model = await connect(address, socket);
+  gatherWrites(model);
+  return new AmqpLink(model, endpoint.address);
 };
 
 class AmqpLink implements Link {

@@ -25,8 +25,23 @@ export const CALL_HEADERS = {
   originalRoutingKey: 'postage-routing-key',
   /** Which handlers it is for: their labels, a list of texts. */
   handlers: 'postage-handlers',
+  /** Of a copy or a dead letter: the consumed queue that it belongs to. In any other queue it tells nothing. */
+  queue: 'postage-queue',
   /** When its time to live is over, as an ISO text. */
   deadline: 'postage-deadline',
   /** Of a dead letter: why it is one, `failed`, `rejected` or `malformed`. */
   deathReason: 'postage-reason',
 } as const;
+
+/** What copies and dead letters tell of the runs before: nobody else has anything to say there. */
+export const RETRY_HEADERS: ReadonlySet<string> = new Set<string>([
+  CALL_HEADERS.retryAttempt,
+  CALL_HEADERS.firstFailure,
+  CALL_HEADERS.lastError,
+  CALL_HEADERS.originalExchange,
+  CALL_HEADERS.originalRoutingKey,
+  CALL_HEADERS.handlers,
+  CALL_HEADERS.queue,
+  CALL_HEADERS.deadline,
+  CALL_HEADERS.deathReason,
+]);

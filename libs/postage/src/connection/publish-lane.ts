@@ -116,8 +116,8 @@ export class PublishLane implements PublicationOwner {
 
   /** Those that somebody still waits for. */
   *wanted(): Generator<Promise<void>> {
-    for (const { request, promise } of this.#line) if (isWanted(request)) yield promise;
-    for (const { request, promise } of this.#unconfirmed) if (isWanted(request)) yield promise;
+    for (const publication of [...this.#line, ...this.#unconfirmed])
+      if (!publication.settled && isWanted(publication.request)) yield publication.promise;
   }
 
   onSettled(publication: Publication): void {

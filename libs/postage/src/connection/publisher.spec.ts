@@ -105,4 +105,15 @@ describe('Publisher', () => {
     expect(told).toEqual(['sent 1', 'sent 2', 'returned 1']);
     await connection.close();
   });
+
+  it('is closed without waiting for what has settled at its deadline and was never confirmed', async () => {
+    const { connection, attempt } = await startCall();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const outcome = attempt(1, 'nobody');
+    vi.advanceTimersByTime(DEADLINE_MS);
+    expect(await outcome).toBe('OUTCOME_UNKNOWN');
+    vi.useRealTimers();
+    await connection.close();
+    expect(connection.snapshot).toMatchObject({ publishing: { kind: 'closed' }, pendingPublishes: 0 });
+  });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Delivery } from '../connection/port.js';
 import type { PostageEvent } from '../observability/observer.js';
 import { defineQueue } from '../topology/queue.js';
+import type { Queue } from '../topology/types.js';
 import { MessageCommand } from '../wire/message.js';
 import { Aftermath, type Handled } from './aftermath.js';
 import type { Copy } from './copies.js';
@@ -25,7 +26,19 @@ const handler = (label: string, retry: Handler['retry'] = POLICY): Handler => ({
   retry,
 });
 
-const aftermath = (setup: { deadLetter?: DeadLetter; send?: (copy: Copy) => Promise<void> } = {}) => {
+const LINK = {};
+
+interface Setup {
+  readonly queue?: Queue;
+  readonly deadLetter?: DeadLetter;
+  /** @default true */
+  readonly retried?: boolean;
+  readonly send?: (copy: Copy) => Promise<void>;
+  /** One for each time that somebody looks; then always the same. */
+  readonly links?: object[];
+}
+
+const aftermath = (setup: Setup = {}) => {
   const sent: Copy[] = [];
   const events: PostageEvent[] = [];
   const draws = [0.5, 0.9];
@@ -33,13 +46,14 @@ const aftermath = (setup: { deadLetter?: DeadLetter; send?: (copy: Copy) => Prom
   const subject = new Aftermath({
     queue: 'work',
     plan: planRetries({
-      queue: defineQueue('work'),
-      handlers: [handler('any')],
+      queue: setup.queue ?? defineQueue('work'),
+      handlers: setup.retried === false ? [] : [handler('any')],
       deadLetter: { own: setup.deadLetter, general: undefined },
     }),
     copies: { send },
     reporter: new Reporter('work', (event) => events.push(event)),
     describeError: String,
+    linkOf: () => setup.links?.shift() ?? LINK,
     random: () => draws.shift() ?? 0,
     now: () => NOW_MS,
   });
@@ -55,7 +69,7 @@ const handled = (properties: Delivery['properties'] = {}): Handled & { delivery:
     content: Buffer.from('{}'),
     properties,
   };
-  return { delivery, body, history: historyOf(delivery) };
+  return { delivery, body, history: historyOf(delivery, 'work') };
 };
 
 describe('Aftermath', () => {
@@ -111,22 +125,78 @@ describe('Aftermath', () => {
     expect(settlement).toBe('ack');
   });
 
-  it('gives the message back, after a while, when one of its copies was not sent', async () => {
+  /** One handler that is tried again, and one that gives up. */
+  const twoParts = ({ subject }: ReturnType<typeof aftermath>, message: Handled) =>
+    [handler('A.one'), handler('B.two', false)].map((each) =>
+      subject.failed(message, { handler: each, error: new Error('broken') }),
+    );
+
+  it('gives the message back, after a while, when none of its copies was sent', async () => {
     const trouble = new Error('no connection');
-    const { subject, events } = aftermath({
+    const { subject, events } = aftermath({ send: () => Promise.reject(trouble) });
+    const message = handled();
+    const part = subject.failed(message, { handler: handler('B.two', false), error: new Error('broken') });
+    const startedAtMs = performance.now();
+    expect(await subject.settle(message, [part])).toBe('requeue');
+    expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(990);
+    expect(events.slice(1)).toMatchObject([
+      { kind: 'copy.failed', purpose: 'dead-letter', queue: 'work.dead', error: trouble },
+    ]);
+  });
+
+  it('repeats the copy that was not sent, and no other, when one was', async () => {
+    const tried: string[] = [];
+    const setup = aftermath({
       send: async ({ queue }) => {
-        if (queue.name === 'work.dead') throw trouble;
+        tried.push(queue.name);
+        if (queue.name === 'work.dead' && tried.length < 4) throw new Error('full');
       },
     });
     const message = handled();
-    const parts = [handler('A.one'), handler('B.two', false)].map((each) =>
-      subject.failed(message, { handler: each, error: new Error('broken') }),
-    );
-    const startedAtMs = performance.now();
-    expect(await subject.settle(message, parts)).toBe('requeue');
-    expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(990);
-    expect(events.slice(2)).toMatchObject([
-      { kind: 'copy.failed', purpose: 'dead-letter', queue: 'work.dead', error: trouble },
+    expect(await setup.subject.settle(message, twoParts(setup, message))).toBe('ack');
+    expect(tried).toEqual(['work.retry.100', 'work.dead', 'work.dead', 'work.dead']);
+  });
+
+  it('repeats nothing when the connection that the message came by is gone', async () => {
+    const tried: string[] = [];
+    const setup = aftermath({
+      links: [LINK, {}],
+      send: async ({ queue }) => {
+        tried.push(queue.name);
+        if (queue.name === 'work.dead') throw new Error('full');
+      },
+    });
+    const message = handled();
+    expect(await setup.subject.settle(message, twoParts(setup, message))).toBe('requeue');
+    expect(tried).toEqual(['work.retry.100', 'work.dead']);
+  });
+
+  it('gives nothing back to a queue that counts returns, and tries again', async () => {
+    let count = 0;
+    const queue = defineQueue({ name: 'work', flags: { type: 'quorum' } });
+    const { subject } = aftermath({
+      queue,
+      send: async () => {
+        count += 1;
+        if (count === 1) throw new Error('full');
+      },
+    });
+    const message = handled();
+    const part = subject.failed(message, { handler: handler('A.one'), error: new Error('broken') });
+    expect(await subject.settle(message, [part])).toBe('ack');
+    expect(count).toBe(2);
+  });
+
+  it('gives up where the queue to wait in could have no such name, and says so', async () => {
+    const { subject, events, sent } = aftermath({ queue: defineQueue('x'.repeat(245)), retried: false });
+    const later = Object.assign(new Error('later'), { [VERDICT]: { kind: 'retry-later', delayMs: 60_000 } });
+    const message = handled();
+    const part = subject.failed(message, { handler: handler('A.one', false), error: later });
+    expect(await subject.settle(message, [part])).toBe('reject');
+    expect(sent).toEqual([]);
+    expect(events).toMatchObject([
+      { kind: 'internal.failure', where: 'finding a queue to wait in for A.one' },
+      { kind: 'handler.failed', next: 'reject' },
     ]);
   });
 
@@ -166,6 +236,7 @@ describe('a message whose turn comes too late', () => {
   const late = (deadlineMs: number) => {
     const { history, ...rest } = handled({
       headers: {
+        'postage-queue': 'work',
         'postage-retry-attempt': 2,
         'postage-last-error': 'Error: before',
         'postage-handlers': ['A.one', 'B.two'],

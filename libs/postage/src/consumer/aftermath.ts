@@ -17,6 +17,8 @@ export interface AftermathOptions {
   readonly reporter: Reporter;
   /** For headers: class and message, never a stack. */
   readonly describeError: (error: unknown) => string;
+  /** The connection that deliveries come by at present; undefined: there is none. */
+  readonly linkOf: () => object | undefined;
   /** In [0, 1), for jitter. */
   readonly random: () => number;
   /** As `Date.now()`. */
@@ -36,7 +38,7 @@ export interface HandlerFailure {
   readonly error: unknown;
 }
 
-/** A message that could not be copied comes back to us at once: not in a hot loop. */
+/** What could not be copied is copied, or comes back to us, again: not in a hot loop. */
 const BACK_AFTER_MS = 1_000;
 
 /** What follows when the handlers of a message have failed: decided purely, done here. Never rejects. */
@@ -50,8 +52,8 @@ export class Aftermath {
 
   /** Decides for one handler, and tells observers: others may still run for long. */
   failed(handled: Handled, failure: HandlerFailure): Part {
-    const { plan, describeError } = this.#options;
-    const destination = destinationOf(this.#judge(handled, failure), plan);
+    const { describeError } = this.#options;
+    const destination = this.#destinationOf(this.#judge(handled, failure), failure.handler);
     this.#report(handled, failure, destination);
     return { labels: [failure.handler.label], error: describeError(failure.error), destination };
   }
@@ -90,6 +92,18 @@ export class Aftermath {
     return this.#carryOut(handled, [part]);
   }
 
+  /** A name may be too long for a queue. */
+  #destinationOf(action: Action, { label }: Handler): Destination {
+    const { plan, reporter } = this.#options;
+    try {
+      return destinationOf(action, plan);
+    } catch (error) {
+      const where = `finding a queue to wait in for ${label}`;
+      reporter.event({ kind: 'internal.failure', where, error });
+      return givenUp('failed', plan);
+    }
+  }
+
   #judge({ delivery, history }: Handled, { handler, error }: HandlerFailure): Action {
     const nowMs = this.#options.now();
     const [attempt, deadlineMs] = [attemptOf(history), deadlineOf(delivery, history, nowMs)];
@@ -123,13 +137,20 @@ export class Aftermath {
     { delivery, history }: Pick<Handled, 'delivery' | 'history'>,
     parts: readonly Part[],
   ): Promise<Settlement> {
-    const { queue, now } = this.#options;
+    const { queue, now, plan, linkOf } = this.#options;
     const copies = copiesFor({ queue, delivery, history, nowMs: now() }, parts);
+    const link = linkOf();
     // Before the original is acked: a copy too many is better than none.
-    const sent = await Promise.all(copies.map((copy) => this.#send(delivery, copy)));
-    if (!sent.includes(false)) return settlementOf(parts.map(({ destination }) => destination));
-    await pause(BACK_AFTER_MS);
-    return 'requeue';
+    for (let missing = copies; ;) {
+      const sent = await Promise.all(missing.map((copy) => this.#send(delivery, copy)));
+      missing = missing.filter((_copy, index) => sent[index] !== true);
+      if (missing.length === 0) return settlementOf(parts.map(({ destination }) => destination));
+      await pause(BACK_AFTER_MS);
+      // What the broker has is not sent again, and no return is spent where returns count.
+      const isToRepeat = missing.length < copies.length || plan.countsReturns;
+      // Without its connection the broker delivers it again by itself.
+      if (!isToRepeat || link === undefined || linkOf() !== link) return 'requeue';
+    }
   }
 
   async #send(delivery: Delivery, copy: Copy & Pick<Fate, 'next'>): Promise<boolean> {

@@ -18,7 +18,7 @@ import { RecentCalls } from './recent-calls.js';
 import type { RecentCallsSettings } from './recent-calls-options.js';
 import { Replier } from './replier.js';
 import { Reporter } from './reporter.js';
-import { NO_RETRIES, planRetries, type DeadLetter, type RetryPlan } from './retry-topology.js';
+import { NO_RETRIES, planRetries, warningOf, type DeadLetter, type RetryPlan } from './retry-topology.js';
 import { RpcDispatcher } from './rpc-dispatch.js';
 import { Subscription } from './subscription.js';
 
@@ -64,6 +64,7 @@ export interface DispatcherPlan extends Pick<QueuePlan, 'isPrivate' | 'handlers'
 interface Consumed {
   readonly subscription: Subscription;
   readonly dispatcher: Dispatcher;
+  readonly retries: RetryPlan;
 }
 
 /** The queues that are consumed, each with its subscription and its dispatcher. */
@@ -112,6 +113,17 @@ export class ConsumedQueues {
   }
 
   /**
+   * Adds bindings to a queue that is consumed.
+   * @throws {InvalidOptionError} they contradict what is there
+   * @throws {TopologyError} the broker refused them
+   */
+  async extend(queue: string, topology: Topology): Promise<void> {
+    const consumed = this.#consumed.get(queue);
+    const queues = topology.queues.map((each) => consumed?.retries.asDeclared(each) ?? each);
+    await consumed?.subscription.topology.extend({ ...topology, queues });
+  }
+
+  /**
    * Not consumed yet: that is what `start` of the subscription is for.
    * @throws {InvalidOptionError} its messages can not be tried again as they should
    */
@@ -119,11 +131,16 @@ export class ConsumedQueues {
     const { queue, isPrivate, prefetch, handlers } = plan;
     const { connection, observer } = this.#options;
     const deadLetter = { own: plan.deadLetter, general: this.#options.deadLetter };
-    const retries = planRetries({ queue, handlers, deadLetter });
+    // Only commands come there, and they have no policy: nothing is to be made for others.
+    const served = this.pauses.isSpared(queue.name) ? [] : handlers;
+    const retries = planRetries({ queue, handlers: served, deadLetter });
+    const warning = warningOf(queue, retries);
+    if (warning !== undefined) observer({ kind: 'warning', text: warning });
     const dispatcher = this.dispatcher({ ...plan, retries });
+    const topology = { ...plan.topology, queues: plan.topology.queues.map(retries.asDeclared) };
     const subscription = new Subscription({
       queue: queue.name,
-      topology: mergeTopologies(plan.topology, { ...EMPTY_TOPOLOGY, queues: retries.queues }),
+      topology: mergeTopologies(topology, { ...EMPTY_TOPOLOGY, queues: retries.queues }),
       prefetch,
       supervisor: connection.consuming,
       declarations: connection.consumingDeclarations,
@@ -133,7 +150,7 @@ export class ConsumedQueues {
       leftovers: this.leftovers.of(queue.name),
       isPaused: this.pauses.isPaused(queue.name),
     });
-    this.#consumed.set(queue.name, { subscription, dispatcher });
+    this.#consumed.set(queue.name, { subscription, dispatcher, retries });
     return subscription;
   }
 
@@ -204,10 +221,12 @@ export class ConsumedQueues {
   }
 
   #aftermath(queue: string, plan: RetryPlan, reporter: Reporter): Aftermath {
-    const { describeError } = this.#options;
+    const { describeError, connection } = this.#options;
+    const linkOf = (): object | undefined => connection.consuming.link;
+    const copies = this.#copies;
     const random = (): number => Math.random();
     const now = (): number => Date.now();
-    return new Aftermath({ queue, plan, copies: this.#copies, reporter, describeError, random, now });
+    return new Aftermath({ queue, plan, copies, reporter, describeError, linkOf, random, now });
   }
 }
 

@@ -73,7 +73,7 @@ export class Dispatcher {
     const next = aftermath.nextOfMalformed;
     reporter.event({ kind: 'message.malformed', at: reporter.at(delivery), error, next });
     await rpc.answers.refuse(delivery, MessageResultException.from(error));
-    return aftermath.malformed(delivery, historyOf(delivery), error);
+    return aftermath.malformed(delivery, historyOf(delivery, this.#options.queue), error);
   }
 
   async #unhandled(delivery: Delivery, body: MessageBody): Promise<Settlement> {
@@ -95,8 +95,8 @@ export class Dispatcher {
   }
 
   async #handleAll(delivery: Delivery, body: MessageBody, found: readonly Handler[]): Promise<Settlement> {
-    const { publishing, aftermath } = this.#options;
-    const history = historyOf(delivery);
+    const { publishing, aftermath, queue } = this.#options;
+    const history = historyOf(delivery, queue);
     const expired = history && aftermath.expired({ delivery, body, history });
     if (expired) return expired;
     const handlers = history ? handlersToRun(found, history) : found;

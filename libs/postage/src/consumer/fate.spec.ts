@@ -6,6 +6,7 @@ import { NO_RETRIES, type RetryPlan } from './retry-topology.js';
 
 const dead = defineQueue('work.dead');
 const plan: RetryPlan = {
+  ...NO_RETRIES,
   queues: [],
   deadLetterQueue: dead,
   place: ({ stepMs, waitMs }) => ({

@@ -17,7 +17,7 @@ export type Destination = Fate &
 export const destinationOf = (action: Action, plan: RetryPlan): Destination => {
   switch (action.kind) {
     case 'requeue':
-      return { next: 'requeue' };
+      return plan.isStream === true ? givenUp('failed', plan) : { next: 'requeue' };
     case 'retry':
       return plan.place ? { next: 'retry', place: plan.place(action) } : givenUp('failed', plan);
     case 'give-up':

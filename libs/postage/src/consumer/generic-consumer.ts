@@ -116,6 +116,7 @@ export class GenericConsumer {
    * Handles the messages of paused queues again. Resolves when they are consumed; without a connection, when there is one.
    * @param target as that of `pause`
    * @throws {InvalidOptionError} it is neither a processor nor a queue here
+   * @throws {TopologyError} the broker refuses it, as a rule since it is gone; it is tried again all the same. (BrokerError: `declare: 'assume'`)
    */
   resume(target?: PauseTarget): Promise<void> {
     return this.#setPaused(target, false);
@@ -161,8 +162,7 @@ export class GenericConsumer {
     const bare = { ...topology, queues: [] };
     // Throws where exchanges of one name differ: the broker would not be asked about the second.
     mergeTopologies(...this.#queues.topologies, bare);
-    const existing = this.#queues.get(queue);
-    if (existing) return existing.topology.extend(hasFlags ? topology : bare);
+    if (this.#queues.get(queue)) return this.#queues.extend(queue, hasFlags ? topology : bare);
     await this.#consume(topology, this.#registered.handlers);
   }
 
@@ -182,8 +182,7 @@ export class GenericConsumer {
     const topology = topologyOf(eqk, this.#options);
     for (const queue of topology.queues) {
       const part = partFor(queue, topology);
-      const existing = this.#queues.get(queue.name);
-      if (existing) await existing.topology.extend(part);
+      if (this.#queues.get(queue.name)) await this.#queues.extend(queue.name, part);
       else await this.#consume(part, this.#registered.ownHandlers, this.#registered.ownPrefetch(queue));
     }
   }

@@ -46,6 +46,12 @@ export class PauseSwitch {
     return this.#waiting.promise;
   }
 
+  /** Whoever waits should know why it takes so long. */
+  failWaiting(error: unknown): void {
+    this.#waiting?.reject(error);
+    this.#waiting = undefined;
+  }
+
   endWaiting(): void {
     this.#waiting?.resolve();
     this.#waiting = undefined;

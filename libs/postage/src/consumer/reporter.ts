@@ -42,7 +42,7 @@ export class Reporter {
 
   at(delivery: Delivery): DeliveryFacts {
     const { redelivered, content } = delivery;
-    const { exchange, routingKey } = historyOf(delivery) ?? delivery;
+    const { exchange, routingKey } = historyOf(delivery, this.#queue) ?? delivery;
     return { queue: this.#queue, exchange, routingKey, redelivered, sizeBytes: content.length };
   }
 }

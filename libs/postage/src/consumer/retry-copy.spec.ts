@@ -26,6 +26,7 @@ const past = (properties?: MessageProperties, more: Partial<Past> = {}): Past =>
 });
 
 const FIRST = {
+  'postage-queue': 'work',
   'postage-first-failure': '2026-01-02T03:04:05.678Z',
   'postage-last-error': 'DiskFull: no room',
   'postage-exchange': 'orders',
@@ -37,7 +38,7 @@ const FIRST = {
 const after = (copy: ReturnType<typeof retryCopy>, more: Partial<Past> = {}): Past => {
   const { expiration: _, ...properties } = copy.properties;
   const delivery = { ...deliveryOf(properties), exchange: '', routingKey: 'work' };
-  return { ...past(), delivery, history: historyOf(delivery), ...more };
+  return { ...past(), delivery, history: historyOf(delivery, 'work'), ...more };
 };
 
 describe('retryCopy', () => {
@@ -67,6 +68,15 @@ describe('retryCopy', () => {
         headers: { mine: { deep: [1, null] }, ...FIRST, 'postage-retry-attempt': 2 },
       },
     });
+  });
+
+  it.each([undefined, 1, 2])('outlives the broker, as dead letters do (delivery mode %s)', (deliveryMode) => {
+    const copies = [
+      retryCopy(past({ deliveryMode }), 'q', 1),
+      deadLetterCopy(past({ deliveryMode }), 'q', 'failed'),
+    ];
+    expect(copies.map(({ properties }) => properties.deliveryMode)).toEqual([2, 2]);
+    expect(copies.map((copy) => bareCopy(copy).properties.deliveryMode)).toEqual([2, 2]);
   });
 
   it('counts on, and keeps what was first', () => {

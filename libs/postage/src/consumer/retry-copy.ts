@@ -1,4 +1,4 @@
-import { CALL_HEADERS } from '../connection/call-headers.js';
+import { CALL_HEADERS, RETRY_HEADERS } from '../connection/call-headers.js';
 import type { Delivery, MessageProperties, OutgoingMessage } from '../connection/port.js';
 import { isRecord } from '../wire/body.js';
 import { attemptOf, deadlineOf, type Headers, type History } from './retry-history.js';
@@ -45,13 +45,16 @@ export const deadLetterCopy = (past: Past, queue: string, reason: DeathReason): 
 
 const LAST_ERROR_CHARACTERS = 1_000;
 
-const pastHeaders = ({ delivery, history, labels, error, nowMs }: Past): Headers => ({
+const pastHeaders = ({ queue, delivery, history, labels, error, nowMs }: Past): Headers => ({
+  [CALL_HEADERS.queue]: queue,
   [CALL_HEADERS.firstFailure]: new Date(history?.firstFailureMs ?? nowMs).toISOString(),
   [CALL_HEADERS.lastError]: error.slice(0, LAST_ERROR_CHARACTERS),
   [CALL_HEADERS.originalExchange]: history?.exchange ?? delivery.exchange,
   [CALL_HEADERS.originalRoutingKey]: history?.routingKey ?? delivery.routingKey,
   ...(labels.length === 0 ? {} : { [CALL_HEADERS.handlers]: labels }),
 });
+
+const PERSISTENT = 2;
 
 /** Bytes and properties as they came, but for what would mislead the broker. */
 const copyTo = (
@@ -64,6 +67,8 @@ const copyTo = (
   content,
   properties: {
     ...properties,
+    // A sender may take the loss of a message that is handled at once; what waits or is kept outlives the broker.
+    deliveryMode: PERSISTENT,
     expiration,
     // The broker takes it from nobody but that user.
     userId: undefined,
@@ -78,7 +83,7 @@ export const bareCopy = (copy: OutgoingMessage): OutgoingMessage => {
     copy.properties;
   const texts = Object.entries({ contentType, contentEncoding, correlationId, messageId });
   const written = Object.fromEntries(texts.filter(([, text]) => fits(text)));
-  const headers = Object.entries(copy.properties.headers ?? {}).filter(([name]) => OURS.has(name));
+  const headers = Object.entries(copy.properties.headers ?? {}).filter(([name]) => RETRY_HEADERS.has(name));
   return {
     ...copy,
     properties: { ...written, deliveryMode, expiration, headers: Object.fromEntries(headers) },
@@ -88,20 +93,9 @@ export const bareCopy = (copy: OutgoingMessage): OutgoingMessage => {
 /** Bytes that are no UTF-8 become longer when they are read. */
 const fits = (text: string | undefined): boolean => text !== undefined && Buffer.byteLength(text) <= 255;
 
-/** Written anew for each copy. */
-const OURS: ReadonlySet<string> = new Set<string>([
-  CALL_HEADERS.retryAttempt,
-  CALL_HEADERS.firstFailure,
-  CALL_HEADERS.lastError,
-  CALL_HEADERS.originalExchange,
-  CALL_HEADERS.originalRoutingKey,
-  CALL_HEADERS.handlers,
-  CALL_HEADERS.deadline,
-  CALL_HEADERS.deathReason,
-]);
-
 const NOT_COPIED: ReadonlySet<string> = new Set<string>([
-  ...OURS,
+  // Written anew for each copy.
+  ...RETRY_HEADERS,
   // The broker would send the copy to these queues, too.
   'CC',
   'BCC',

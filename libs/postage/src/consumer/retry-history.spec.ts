@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Delivery, MessageProperties } from '../connection/port.js';
 import type { Handler } from './handlers.js';
-import { deadlineOf, handlersToRun, historyOf } from './retry-history.js';
+import { deadlineOf, handlersToRun, historyOf as historyIn, type History } from './retry-history.js';
 
 const delivery = (headers?: MessageProperties['headers'], more: Partial<Delivery> = {}): Delivery => ({
   deliveryTag: 1,
@@ -14,7 +14,10 @@ const delivery = (headers?: MessageProperties['headers'], more: Partial<Delivery
   ...more,
 });
 
+const historyOf = (given: Delivery): History | undefined => historyIn(given, 'work');
+
 const HEADERS = {
+  'postage-queue': 'work',
   'postage-retry-attempt': 3,
   'postage-first-failure': '2026-01-02T03:04:05.678Z',
   'postage-last-error': 'DiskFull: no room',
@@ -56,8 +59,19 @@ describe('historyOf', () => {
     expect(historyOf(delivery(HEADERS, { exchange: 'orders' }))).toBeUndefined();
   });
 
+  it('has nothing to say in another queue than that which it belongs to', () => {
+    expect(historyIn(delivery(HEADERS), 'rescue')).toBeUndefined();
+    const letter = delivery({ ...HEADERS, 'postage-reason': 'failed' });
+    expect(historyIn(letter, 'rescue')).toBeUndefined();
+    const { 'postage-queue': _, ...unbound } = HEADERS;
+    expect(historyOf(delivery(unbound))).toBeUndefined();
+    expect(historyOf(delivery({ ...HEADERS, 'postage-queue': ['work'] }))).toBeUndefined();
+  });
+
   it.each([0, -1, 1.5, '2', null, NaN, 2 ** 60, true, [2]])('does not believe in attempt %s', (attempt) => {
-    expect(historyOf(delivery({ 'postage-retry-attempt': attempt }))).toBeUndefined();
+    expect(
+      historyOf(delivery({ 'postage-queue': 'work', 'postage-retry-attempt': attempt })),
+    ).toBeUndefined();
   });
 
   it('makes do with an attempt alone, and with nonsense beside it', () => {
@@ -70,8 +84,9 @@ describe('historyOf', () => {
       handlers: undefined,
       deadlineMs: undefined,
     };
-    expect(historyOf(delivery({ 'postage-retry-attempt': 2 }))).toEqual(nothing);
+    expect(historyOf(delivery({ 'postage-queue': 'work', 'postage-retry-attempt': 2 }))).toEqual(nothing);
     const nonsense = {
+      'postage-queue': 'work',
       'postage-retry-attempt': 2,
       'postage-first-failure': 'yesterday',
       'postage-last-error': 7,
@@ -92,7 +107,9 @@ describe('historyOf', () => {
     fc.assert(
       fc.property(record, (headers) => {
         expect(() => historyOf(delivery(headers))).not.toThrow();
-        expect(historyOf(delivery({ ...headers, 'postage-retry-attempt': 2 }))).toBeDefined();
+        expect(
+          historyOf(delivery({ ...headers, 'postage-queue': 'work', 'postage-retry-attempt': 2 })),
+        ).toBeDefined();
       }),
       { numRuns: 2_000 },
     );
@@ -142,7 +159,11 @@ describe('deadlineOf', () => {
     const copy = delivery(HEADERS);
     expect(deadlineOf(copy, historyOf(copy), 1_000)).toBe(Date.parse(HEADERS['postage-deadline']));
     expect(
-      deadlineOf(expiring('500'), historyOf(delivery({ 'postage-retry-attempt': 2 })), 1),
+      deadlineOf(
+        expiring('500'),
+        historyOf(delivery({ 'postage-queue': 'work', 'postage-retry-attempt': 2 })),
+        1,
+      ),
     ).toBeUndefined();
   });
 

@@ -19,14 +19,19 @@ export interface History {
 
 /**
  * What a delivery says of its past; undefined where it has none. A dead letter that was put back into its queue begins
- * anew, with the handlers that it was for. Any sender can write anything: what makes no sense is as if it were not there.
+ * anew, with the handlers that it was for. Copies belong to one queue: what comes to another one, by a dead-letter exchange or
+ * from somebody who passed headers on, has no past there. Any sender can write anything: what makes no sense is as if it
+ * were not there.
  */
-export const historyOf = ({ properties, routingKey, exchange }: Delivery): History | undefined => {
+export const historyOf = (
+  { properties, routingKey, exchange }: Delivery,
+  queue: string,
+): History | undefined => {
   const headers = properties.headers;
   const attempt = headers?.[CALL_HEADERS.retryAttempt];
   if (headers === undefined || !isAttempt(attempt)) return undefined;
   // A copy comes by the default exchange; what another one brings is somebody's new message.
-  if (exchange !== '') return undefined;
+  if (exchange !== '' || headers[CALL_HEADERS.queue] !== queue) return undefined;
   const origin = {
     exchange: textIn(headers, CALL_HEADERS.originalExchange) ?? exchange,
     routingKey: textIn(headers, CALL_HEADERS.originalRoutingKey) ?? routingKey,

@@ -118,6 +118,24 @@ describe('the queues that messages wait in', () => {
     const queue = defineQueue('x'.repeat(250));
     expect(() => plan({ queue })).toThrow(/255/);
   });
+
+  it('are refused where the name of the longest wait would be too long, unless others make them', () => {
+    expect(() => plan({ queue: defineQueue('x'.repeat(231)) })).not.toThrow();
+    expect(() => plan({ queue: defineQueue('x'.repeat(232)) })).toThrow(/retry-later\.31536000000/);
+    expect(() => plan({ queue: defineQueue({ name: 'x'.repeat(232), declare: 'assume' }) })).not.toThrow();
+    expect(() => plan({ queue: defineQueue('x'.repeat(255)), handlers: [] })).not.toThrow();
+  });
+
+  it('are refused beside a classic queue that refuses messages when it is full', () => {
+    const full = (overflow: 'reject-publish' | 'reject-publish-dlx' | 'drop-head') =>
+      queueOf({ maxLength: 2, overflow });
+    expect(() => plan({ queue: full('reject-publish') })).toThrow(InvalidOptionError);
+    expect(() => plan({ queue: full('reject-publish-dlx') })).toThrow(/"work".*quorum/s);
+    expect(() => plan({ queue: full('reject-publish'), handlers: [] })).not.toThrow();
+    expect(() => plan({ queue: full('drop-head') })).not.toThrow();
+    const quorum = queueOf({ type: 'quorum', maxLength: 2, overflow: 'reject-publish' });
+    expect(() => plan({ queue: quorum })).not.toThrow();
+  });
 });
 
 describe('the place of a wait', () => {
@@ -130,6 +148,12 @@ describe('the place of a wait', () => {
     const place = plan().place?.(later(1_234));
     expect(place).toMatchObject({ queue: { name: 'work.retry-later.1234' }, waitMs: 1_234, leaseMs: 60_000 });
     expect(place?.queue.arguments).toMatchObject({ 'x-message-ttl': 1_234, 'x-expires': 1_234 + 120_000 });
+  });
+
+  it('expires as it always did: versions that differ could not share the queue', () => {
+    const { queues, place } = plan({ queue: queueOf({ autoDelete: true }) });
+    expect(queues[0]?.arguments['x-expires']).toBe(120_100);
+    expect(place?.(later(1_234)).queue.arguments['x-expires']).toBe(121_234);
   });
 
   it.each<DeclareMode>(['passive', 'assume'])(
@@ -150,6 +174,34 @@ describe('the place of a wait', () => {
     expect(plan({ handlers: [] }).place?.({ stepMs: 1_000, waitMs: 900, isOnLadder: true })).toMatchObject({
       queue: { name: 'work.retry.1000' },
     });
+  });
+});
+
+describe('what a quorum queue gives up itself', () => {
+  const quorum = queueOf({ type: 'quorum', deliveryLimit: 2 });
+  const led = (given: Given) => plan(given).asDeclared(given.queue ?? queueOf());
+
+  it('goes to our dead-letter queue', () => {
+    expect(led({ queue: quorum })).toEqual({
+      ...quorum,
+      arguments: {
+        ...quorum.arguments,
+        'x-dead-letter-exchange': '',
+        'x-dead-letter-routing-key': 'work.dead',
+      },
+    });
+    expect(led({ queue: quorum, own: 'failed' }).arguments).toMatchObject({
+      'x-dead-letter-routing-key': 'failed',
+    });
+  });
+
+  it.each<[what: string, given: Given]>([
+    ['that is classic', {}],
+    ['without dead letters', { queue: quorum, own: false }],
+    ['that has a dead-letter exchange', { queue: queueOf({ type: 'quorum', deadLetterExchange: 'dlx' }) }],
+    ['that others declare', { queue: queueOf({ type: 'quorum' }, 'passive') }],
+  ])('is left as it is of a queue %s', (_what, given) => {
+    expect(led(given)).toEqual(given.queue ?? queueOf());
   });
 });
 

@@ -2,6 +2,7 @@ import { InvalidOptionError } from '../errors.js';
 import { defineQueue, type QueueFlags, type QueueSpec } from '../topology/queue.js';
 import type { Queue } from '../topology/types.js';
 import type { Handler } from './handlers.js';
+import { MAX_WAIT_MS } from './retry-options.js';
 import { DEFAULT_RETRY, stepsOf, type RetrySettings, type Wait } from './retry-policy.js';
 
 /** Where messages go that nobody handles any more: a queue; `true`: one named after theirs; `false`: none of ours. */
@@ -17,12 +18,18 @@ export interface DeadLetterChoice {
 
 /** The queues that the messages of one queue may go to when a handler fails. */
 export interface RetryPlan {
+  /** The queue itself, as it is to be declared. */
+  readonly asDeclared: (queue: Queue) => Queue;
+  /** Each return of a message counts, and after some the broker gives it up. */
+  readonly countsReturns: boolean;
   /** Undefined: whatever nobody handles any more is rejected, and the broker does what it was told to do with that. */
   readonly deadLetterQueue: Queue | undefined;
   /** Declared together with the queue itself. */
   readonly queues: readonly Queue[];
   /** Undefined: messages of this queue can not wait. */
   readonly place: ((wait: Wait) => Place) | undefined;
+  /** Nothing can go back to it. @default false */
+  readonly isStream?: boolean | undefined;
 }
 
 /** Where a message waits, and how long. */
@@ -34,7 +41,13 @@ export interface Place {
 }
 
 /** Nothing waits, nothing is kept. */
-export const NO_RETRIES: RetryPlan = { deadLetterQueue: undefined, queues: [], place: undefined };
+export const NO_RETRIES: RetryPlan = {
+  asDeclared: (queue) => queue,
+  countsReturns: false,
+  deadLetterQueue: undefined,
+  queues: [],
+  place: undefined,
+};
 
 export interface RetryPlanInput {
   readonly queue: Queue;
@@ -42,7 +55,7 @@ export interface RetryPlanInput {
   readonly deadLetter: DeadLetterChoice;
 }
 
-/** @throws {InvalidOptionError} the queue is a stream, or a name is too long, or the dead-letter queue is the queue itself */
+/** @throws {InvalidOptionError} the queue is a stream, or refuses messages when it is full, or a name is too long, or the dead-letter queue is the queue itself */
 export const planRetries = ({ queue, handlers, deadLetter }: RetryPlanInput): RetryPlan => {
   const policies = policiesOf(handlers);
   const isStream = queue.arguments['x-queue-type'] === 'stream';
@@ -52,21 +65,41 @@ export const planRetries = ({ queue, handlers, deadLetter }: RetryPlanInput): Re
       `queue "${queue.name}" is a stream: a message that waits would be appended to it again, for all of its readers. Set retry: false for its processor.`,
     );
   }
+  if (policies.length > 0) checkQueue(queue);
   const deadLetterQueue = deadLetterQueueOf(queue, deadLetter, policies.length > 0);
   const steps = [...new Set(policies.flatMap(stepsOf))].toSorted((one, other) => one - other);
   const places = steps.map((stepMs) => ladderPlace(queue, stepMs));
   const queues = places.map((place) => place.queue);
   return {
+    asDeclared: (each) => leadingTo(deadLetterQueue, each),
+    countsReturns: isQuorum(queue),
     deadLetterQueue,
     queues: deadLetterQueue === undefined ? queues : [...queues, deadLetterQueue],
     place: isStream ? undefined : (wait) => placeFor(queue, wait, steps),
+    isStream,
   };
 };
+
+const checkQueue = (queue: Queue): void => {
+  const overflow = queue.arguments['x-overflow'];
+  if (typeof overflow === 'string' && overflow.startsWith('reject-publish') && !isQuorum(queue)) {
+    throw new InvalidOptionError(
+      'retry',
+      `queue "${queue.name}" is a classic queue with overflow "${overflow}": as long as it is full, RabbitMQ drops what comes back to it after its wait. Make it a quorum queue, or leave overflow or retry out.`,
+    );
+  }
+  // The longest name that a wait can come to: better refused now than when a handler fails.
+  const longest = `${queue.name}.${LATER}.${MAX_WAIT_MS}`;
+  if (queue.declare === 'assert') defineQueue(longest, { option: `retry: the queue "${longest}"` });
+};
+
+/** In the name of a queue for one `RetryLater`. */
+const LATER = 'retry-later';
 
 const placeFor = (queue: Queue, wait: Wait, steps: readonly number[]): Place => {
   const { stepMs, waitMs, isOnLadder } = wait;
   if (isOnLadder) return { ...ladderPlace(queue, stepMs), waitMs };
-  if (queue.declare === 'assert') return passingPlace(queue, `${queue.name}.retry-later.${stepMs}`, waitMs);
+  if (queue.declare === 'assert') return passingPlace(queue, `${queue.name}.${LATER}.${stepMs}`, waitMs);
   // Whoever declares them for us can not know of this one.
   const known = steps.length > 0 ? steps : DEFAULT_RETRY.backoffMs;
   const nearest = known.find((step) => step >= stepMs) ?? Math.max(...known);
@@ -80,7 +113,10 @@ const ladderPlace = (queue: Queue, stepMs: number): Place => {
   return { queue: waitQueue(queue, name, { stepMs }), waitMs: stepMs, leaseMs: undefined };
 };
 
-/** Half of what a queue lives on for after its longest wait; the other half is for publishing into it. */
+/**
+ * Half of what a queue lives on for after its longest wait; the other half is for publishing into it. Never to be changed:
+ * it is part of `x-expires`, and the broker refuses a queue that another version has declared with another one.
+ */
 const LEASE_MS = 60_000;
 
 /**
@@ -152,6 +188,35 @@ const deadLetterQueueOf = (
     `"${named.name}" is the queue itself: what it gives up would come back for ever. Name another one.`,
   );
 };
+
+/**
+ * What a quorum queue gives up itself, after too many returns, goes where our dead letters go: else it would be deleted.
+ * @see https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling
+ */
+const leadingTo = (deadLetterQueue: Queue | undefined, queue: Queue): Queue => {
+  if (deadLetterQueue === undefined || !isOursToLead(queue)) return queue;
+  const flags: QueueFlags = {
+    durable: queue.durable,
+    exclusive: queue.exclusive,
+    autoDelete: queue.autoDelete,
+    deadLetterExchange: '',
+    deadLetterRoutingKey: deadLetterQueue.name,
+    arguments: queue.arguments,
+  };
+  return defineQueue({ name: queue.name, declare: queue.declare, flags }, { option: 'deadLetter' });
+};
+
+const isOursToLead = (queue: Queue): boolean =>
+  isQuorum(queue) && queue.declare === 'assert' && queue.arguments['x-dead-letter-exchange'] === undefined;
+
+/** What is to be known of a queue that somebody else declares; undefined: nothing. */
+export const warningOf = (queue: Queue, { deadLetterQueue }: RetryPlan): string | undefined =>
+  deadLetterQueue !== undefined &&
+  isQuorum(queue) &&
+  queue.declare !== 'assert' &&
+  queue.arguments['x-dead-letter-exchange'] === undefined
+    ? `queue "${queue.name}" is a quorum queue that is not declared here: what its delivery limit gives up is deleted, unless its dead-letter exchange leads to "${deadLetterQueue.name}"`
+    : undefined;
 
 /** One that has a dead-letter exchange uses that; beside one that goes with its process nothing lasting is made unasked. */
 const needsOne = (queue: Queue): boolean =>

@@ -6,7 +6,8 @@ import { MemoryBroker } from '../testing/memory-broker.js';
 import { topologyOf } from '../topology/binding.js';
 import { DEFAULT_EXCHANGE } from '../topology/exchange.js';
 import { Leftovers } from './leftovers.js';
-import { Subscription, type SubscriptionOptions } from './subscription.js';
+import { Subscription } from './subscription.js';
+import type { SubscriptionOptions } from './subscription-options.js';
 
 const QUEUE = 'q';
 

@@ -1,41 +1,20 @@
-import type { Declarations } from '../connection/declarations.js';
 import type { ChannelPort, ConsumeOptions, Delivery, Link } from '../connection/port.js';
 import type { Attachment } from '../connection/attachment.js';
-import type { Supervisor } from '../connection/supervisor.js';
 import { settleWithin } from '../connection/settle-within.js';
-import { ConnectionError } from '../errors.js';
-import type { Observer } from '../observability/observer.js';
-import type { Topology } from '../topology/types.js';
+import { BrokerError, ConnectionError, TopologyError } from '../errors.js';
 import { ChannelConsumer, type ConsumerMode } from './channel-consumer.js';
 import { InFlight } from './in-flight.js';
-import type { Intake } from './intake.js';
 import { LeftoverSearch } from './leftover-search.js';
-import type { QueueLeftovers } from './leftovers.js';
 import type { Settlement } from './outcome.js';
 import { PauseSwitch } from './pause-switch.js';
-import { lifetimeOf, type QueueLifetime } from './queue-lifetime.js';
+import { QueueLifetime } from './queue-lifetime.js';
+import { QueueNature } from './queue-nature.js';
 import { QueueTopology } from './queue-topology.js';
+import { StreamPosition } from './stream-position.js';
+import type { SubscriptionOptions } from './subscription-options.js';
 
 /** A broker that takes longer to answer does not keep us from the end: what comes meanwhile goes back with the channel. */
 const ANSWER_LIMIT_MS = 2_000;
-
-export interface SubscriptionOptions {
-  readonly queue: string;
-  /** Declared before the queue is consumed; bindings may be added at run time. */
-  readonly topology: Topology;
-  readonly prefetch: number;
-  readonly supervisor: Supervisor;
-  readonly declarations: Declarations;
-  readonly observer: Observer;
-  /** Handles one delivery and says how to settle it; must not reject. */
-  readonly handle: (delivery: Delivery) => Promise<Settlement>;
-  /** Only this process consumes it, although it is not exclusive. */
-  readonly isPrivate?: boolean | undefined;
-  /** Where somebody wants to know what waited in the queue before the first consumer of this process. */
-  readonly leftovers?: QueueLeftovers | undefined;
-  /** It starts paused. @default false */
-  readonly isPaused?: boolean | undefined;
-}
 
 /** One consumed queue: its own channel, its own prefetch, its own deliveries in flight. */
 export class Subscription implements Attachment {
@@ -44,13 +23,15 @@ export class Subscription implements Attachment {
   readonly topology: QueueTopology;
   readonly #options: SubscriptionOptions;
   readonly #inFlight = new InFlight();
+  readonly #nature: QueueNature;
+  readonly #position: StreamPosition;
   readonly #lifetime: QueueLifetime;
   readonly #pausing: PauseSwitch;
   readonly #search: LeftoverSearch;
   #consumer: ChannelConsumer | undefined;
   #restoring: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
-  #stopping: Promise<ChannelPort | undefined> | undefined;
+  #stopping: Promise<ChannelConsumer | undefined> | undefined;
   #isStopping = false;
   #hasStarted = false;
   #timesConsumed = 0;
@@ -59,7 +40,10 @@ export class Subscription implements Attachment {
     this.queue = options.queue;
     this.#options = options;
     this.topology = new QueueTopology(options);
-    this.#lifetime = lifetimeOf(options.queue, options.topology);
+    const queue = options.topology.queues.find(({ name }) => name === options.queue);
+    this.#nature = new QueueNature(queue);
+    this.#position = new StreamPosition(this.#nature);
+    this.#lifetime = new QueueLifetime(queue, this.#nature);
     this.#pausing = new PauseSwitch(options.queue, options.observer, options.isPaused ?? false);
     this.#search = new LeftoverSearch(options);
   }
@@ -103,7 +87,10 @@ export class Subscription implements Attachment {
     this.#pausing.tellPaused();
   }
 
-  /** Resolves when it consumes again, or is paused again, or stopped. Idempotent; never rejects. */
+  /**
+   * Resolves when it consumes again, or is paused again, or stopped. Idempotent.
+   * @throws {TopologyError} the broker refuses it, for example since the queue is gone; it is tried again all the same
+   */
   async resume(): Promise<void> {
     this.#pausing.turn(false);
     await this.#consumer?.adjust().catch(() => undefined);
@@ -113,15 +100,20 @@ export class Subscription implements Attachment {
 
   /** Declares and binds, on every new connection. */
   restore(link: Link): Promise<void> {
-    this.#restoring = this.#restore(link);
+    this.#restoring = this.#restore(link).catch(this.#tellRefusal);
     return this.#restoring;
   }
 
   /** Consumes, once everything else of the connection is in place, too. */
   begin(): Promise<void> {
-    this.#restoring = this.#begin();
+    this.#restoring = this.#begin().catch(this.#tellRefusal);
     return this.#restoring;
   }
+
+  readonly #tellRefusal = (error: unknown): never => {
+    if (isRefusal(error, this.#lifetime.isOurs)) this.#pausing.failWaiting(error);
+    throw error;
+  };
 
   async #restore(link: Link): Promise<void> {
     this.#forget();
@@ -151,15 +143,16 @@ export class Subscription implements Attachment {
       channel,
       queue,
       prefetch,
-      // Queues that are not of the classic type count how often a message comes back; they do not end with their consumers.
-      returnsKept: this.#lifetime === 'while consumed',
+      nature: this.#nature,
+      position: this.#position,
+      visitEveryMs: this.#lifetime.visitEveryMs,
       wanted: () => this.#wanted,
       beforeConsuming: async (held) => {
         await this.#search.look(channel, held);
         return this.#consumeOptions;
       },
       onMode: (mode) => this.#onMode(consumer, mode),
-      start: (delivery, intake) => void this.#handle(channel, delivery, intake),
+      start: (delivery) => void this.#handle(consumer, delivery),
       onReturn: (delivery) => leftovers?.note(delivery),
       onCancelled: () => this.#onCancelled(consumer),
     });
@@ -169,7 +162,7 @@ export class Subscription implements Attachment {
   get #wanted(): ConsumerMode {
     if (this.#isStopping) return 'resting';
     if (!this.paused) return 'consuming';
-    return this.#lifetime === 'lasting' ? 'resting' : 'keeping';
+    return this.#lifetime.whilePaused;
   }
 
   #onMode(consumer: ChannelConsumer, mode: ConsumerMode): void {
@@ -210,19 +203,19 @@ export class Subscription implements Attachment {
   async #drain(limitMs: number): Promise<void> {
     const endMs = performance.now() + limitMs;
     const leftMs = (): number => Math.max(0, endMs - performance.now());
-    const channel = await this.stop(limitMs);
+    const consumer = await this.stop(limitMs);
     await this.#finishRunning(leftMs());
-    await channel?.close();
+    await consumer?.close();
   }
 
-  /** Stops consuming, and returns what has not started; what runs goes on, on the channel that this resolves with. */
-  stop(limitMs: number): Promise<ChannelPort | undefined> {
+  /** Stops consuming, and returns what has not started; what runs goes on, on the channel of what this resolves with. */
+  stop(limitMs: number): Promise<ChannelConsumer | undefined> {
     this.#isStopping = true;
     this.#stopping ??= this.#stop(limitMs);
     return this.#stopping;
   }
 
-  async #stop(limitMs: number): Promise<ChannelPort | undefined> {
+  async #stop(limitMs: number): Promise<ChannelConsumer | undefined> {
     const endMs = performance.now() + limitMs;
     this.#options.supervisor.detach(this);
     this.#pausing.endWaiting();
@@ -233,7 +226,7 @@ export class Subscription implements Attachment {
     // A peer that does not answer must not keep us; a channel that died meanwhile has no consumer to cancel.
     if (consumer) await settleWithin(consumer.adjust(), Math.min(leftMs, ANSWER_LIMIT_MS));
     consumer?.giveBack();
-    return consumer?.channel;
+    return consumer;
   }
 
   async #finishRunning(limitMs: number): Promise<void> {
@@ -243,7 +236,7 @@ export class Subscription implements Attachment {
     this.#options.observer({ kind: 'warning', text });
   }
 
-  async #handle(channel: ChannelPort, delivery: Delivery, intake: Intake): Promise<void> {
+  async #handle(consumer: ChannelConsumer, delivery: Delivery): Promise<void> {
     this.#inFlight.begin();
     this.#options.leftovers?.note(delivery);
     let settlement: Settlement = 'reject';
@@ -254,10 +247,10 @@ export class Subscription implements Attachment {
       this.#options.observer({ kind: 'internal.failure', where, error });
     }
     try {
-      settle(channel, delivery, settlement);
+      // On the channel it came from.
+      consumer.settle(delivery, settlement);
     } finally {
       this.#inFlight.end();
-      intake.ended();
     }
   }
 
@@ -290,9 +283,6 @@ export class Subscription implements Attachment {
   }
 }
 
-/** On the channel it came from: after a reconnect the broker has redelivered it, and this is a no-op. */
-const settle = (channel: ChannelPort, { deliveryTag }: Delivery, settlement: Settlement): void => {
-  if (!channel.isOpen) return;
-  if (settlement === 'ack') channel.ack(deliveryTag, false);
-  else channel.reject(deliveryTag, settlement === 'requeue');
-};
+/** A queue of ours may go with the consumers of others just before it is consumed; the next attempt declares it again. */
+const isRefusal = (error: unknown, isOurs: boolean): boolean =>
+  error instanceof TopologyError || (!isOurs && error instanceof BrokerError && error.amqpCode !== undefined);

@@ -11,6 +11,23 @@ const refused = (given: object): string | undefined => {
 };
 
 describe('mergeCallOptions', () => {
+  it('leaves out what the headers of another message tell of its runs', () => {
+    const headers = {
+      mine: 1,
+      'postage-attempt': 1,
+      'postage-retry-attempt': 3,
+      'postage-first-failure': 'x',
+      'postage-last-error': 'x',
+      'postage-exchange': 'x',
+      'postage-routing-key': 'x',
+      'postage-handlers': ['A.one'],
+      'postage-queue': 'work',
+      'postage-deadline': 'x',
+      'postage-reason': 'failed',
+    };
+    expect(mergeCallOptions({}, { headers })).toEqual({ headers: { mine: 1, 'postage-attempt': 1 } });
+  });
+
   it('lays later options over earlier ones, and joins headers', () => {
     const before = mergeCallOptions({}, { key: 'a', timeoutMs: 5, headers: { x: 1, y: 1 } });
     expect(mergeCallOptions(before, { timeoutMs: 6, headers: { y: 2 } })).toEqual({

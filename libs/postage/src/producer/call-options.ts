@@ -1,3 +1,4 @@
+import { RETRY_HEADERS } from '../connection/call-headers.js';
 import { MAX_TIMER_MS } from '../connection/long-timeout.js';
 import { InvalidOptionError } from '../errors.js';
 import { defineEks, type Eks } from '../topology/binding.js';
@@ -16,7 +17,7 @@ export interface CallOptions {
   readonly queueOnly?: boolean | undefined;
   /** Limit for connecting, declaring, sending and the broker's confirm, in milliseconds. @default 30_000 */
   readonly publishTimeoutMs?: number | undefined;
-  /** AMQP headers; added to those of the producer. */
+  /** AMQP headers; added to those of the producer. Those that tell of retries are left out: they belong to one message in one queue. */
   readonly headers?: Readonly<Record<string, unknown>> | undefined;
   /** 0 to 255; matters to queues declared with `maxPriority`. */
   readonly priority?: number | undefined;
@@ -73,6 +74,10 @@ export const checkDuration = (option: string, value: unknown): void => {
   if (problem !== undefined) throw new InvalidOptionError(option, problem);
 };
 
+/** Handlers pass the headers of their messages on; runs of that message are none of this one. */
+const withoutPast = (headers: NonNullable<CallOptions['headers']>): typeof headers =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !RETRY_HEADERS.has(name)));
+
 /**
  * Lays options over earlier ones; an undefined field leaves the earlier value.
  * @throws {InvalidOptionError} naming the option
@@ -90,6 +95,7 @@ export const mergeCallOptions = (before: CallOptions, given: CallOptions): CallO
     if (problem !== undefined) throw new InvalidOptionError(name, problem);
   }
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  const headers = given.headers === undefined ? before.headers : { ...before.headers, ...given.headers };
+  const headers =
+    given.headers === undefined ? before.headers : { ...before.headers, ...withoutPast(given.headers) };
   return Object.freeze({ ...before, ...defined, ...(headers === undefined ? {} : { headers }) });
 };

@@ -1,0 +1,76 @@
+import type { ChannelPort } from '../connection/port.js';
+import type { Settlement } from './outcome.js';
+
+export interface AckBatchOptions {
+  readonly channel: Pick<ChannelPort, 'isOpen' | 'ack' | 'reject'>;
+  /** Calls back at the end of the present turn of the event loop. @default setImmediate */
+  readonly atEndOfTurn?: ((flush: () => void) => void) | undefined;
+}
+
+/**
+ * Settles the deliveries of one channel. Acks wait until the end of the turn of the event loop in which they came about;
+ * those with nothing unsettled before them then travel as one. No ack waits for a delivery that is still being handled.
+ * @see https://www.rabbitmq.com/docs/confirms#consumer-acks-multiple-parameter
+ */
+export class AckBatch {
+  readonly #channel: AckBatchOptions['channel'];
+  readonly #atEndOfTurn: (flush: () => void) => void;
+  /** Delivered and not settled, in the order of their tags. At most as many as the channel's prefetch lets in. */
+  readonly #outstanding = new Set<number>();
+  /** Settled, and their acks not written. */
+  #pending: number[] = [];
+  #isScheduled = false;
+
+  constructor({ channel, atEndOfTurn = setImmediate }: AckBatchOptions) {
+    this.#channel = channel;
+    this.#atEndOfTurn = atEndOfTurn;
+  }
+
+  /** To be told of every delivery when it comes: no ack of a later one may cover it. */
+  delivered(deliveryTag: number): void {
+    this.#outstanding.add(deliveryTag);
+  }
+
+  /** Once for each delivery; on a channel that is gone it does nothing, since the broker delivers the message again. */
+  settle(deliveryTag: number, settlement: Settlement): void {
+    if (!this.#outstanding.delete(deliveryTag) || !this.#channel.isOpen) return;
+    if (settlement === 'ack') {
+      this.#pending.push(deliveryTag);
+      this.#schedule();
+      // At once: a later ack that covers it must come behind it.
+    } else this.#channel.reject(deliveryTag, settlement === 'requeue');
+  }
+
+  /** Writes what waits: before the channel is closed. */
+  flush(): void {
+    const pending = this.#pending;
+    if (pending.length === 0) return;
+    this.#pending = [];
+    if (!this.#channel.isOpen) return;
+    const [firstOutstanding = Infinity] = this.#outstanding;
+    this.#ackPrefix(pending, firstOutstanding);
+    for (const tag of pending) if (tag > firstOutstanding) this.#channel.ack(tag, false);
+  }
+
+  /** Everything below has been settled: rejected, acked before, or is acked now. */
+  #ackPrefix(pending: readonly number[], end: number): void {
+    let count = 0;
+    // The broker refuses a tag that it does not wait for, also where it stands for others: the last one of ours.
+    let last = 0;
+    for (const tag of pending) {
+      if (tag > end) continue;
+      count += 1;
+      if (tag > last) last = tag;
+    }
+    if (count > 0) this.#channel.ack(last, count > 1);
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#atEndOfTurn(() => {
+      this.#isScheduled = false;
+      this.flush();
+    });
+  }
+}

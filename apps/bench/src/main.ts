@@ -94,7 +94,7 @@ const conclude = (options: Options, { environment, peers, measurements }: Outcom
     console.error('none of the stored ratios was measured: nothing was compared');
     return false;
   }
-  return !hasFailures(measurements) && !comparisons.some(({ isLoss }) => isLoss);
+  return !hasFailures(measurements) && !comparisons.some(({ verdict }) => verdict === 'loss');
 };
 
 /** They are there when the processes write to them. */

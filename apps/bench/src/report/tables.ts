@@ -1,5 +1,5 @@
 import { OURS, versionsOf, type PeerDefinition } from '../peers.js';
-import type { Comparison } from '../check.js';
+import type { Comparison, Verdict } from '../check.js';
 import { ratiosIn, summaryOf, type Measurement, type Ratio } from '../results.js';
 import type { TargetResult } from '../targets.js';
 import type { Metric } from '../works/work.js';
@@ -85,17 +85,23 @@ export const targetSection = (targets: readonly TargetResult[]): Section => ({
   ],
 });
 
+const VERDICTS: Readonly<Record<Verdict, string>> = {
+  fine: 'fine',
+  loss: 'LOSS',
+  noisy: 'too noisy to tell',
+};
+
 export const checkSection = (comparisons: readonly Comparison[]): Section => ({
   title: 'Compared with the stored ratios',
   notes: [],
   table: [
     ['ratio', 'stored', 'now', 'may fall to', ''],
-    ...comparisons.map(({ key, stored, now, allowed, isLoss }) => [
+    ...comparisons.map(({ key, stored, now, allowed, verdict }) => [
       key,
       withSpread(stored),
       withSpread(now),
       shortNumber(stored.median - allowed),
-      isLoss ? 'LOSS' : 'fine',
+      VERDICTS[verdict],
     ]),
   ],
 });

@@ -10,6 +10,7 @@ import { RECONNECT, Traffic } from './traffic.js';
 const NUMBERS = 100_000;
 /** One fault for so many numbers that were confirmed. */
 const NUMBERS_PER_FAULT = 4_000;
+const FAULTS = NUMBERS / NUMBERS_PER_FAULT - 1;
 /** Of the faults, counted from 1: those that are a crash of the node. */
 const CRASHES = new Set([5, 14]);
 
@@ -49,20 +50,17 @@ export const atLeastOnce = (type: 'classic' | 'quorum', test: string): void => {
     });
     if (type === 'quorum') await node.hasTicked(vhost, traffic.queue);
     const begunMs = performance.now();
-    let faultCount = 0;
-    for (;;) {
-      const end = Math.min(NUMBERS, traffic.numbers.confirmed + NUMBERS_PER_FAULT);
-      await eventually(() => expect(traffic.numbers.confirmed).toBeGreaterThanOrEqual(end), 90_000);
-      if (end === NUMBERS) break;
-      faultCount += 1;
-      const fault = CRASHES.has(faultCount) ? crash : faults[faultCount % faults.length];
+    for (let count = 1; count <= FAULTS; count += 1) {
+      const confirmed = count * NUMBERS_PER_FAULT;
+      await eventually(() => expect(traffic.numbers.confirmed).toBeGreaterThanOrEqual(confirmed), 90_000);
+      const fault = CRASHES.has(count) ? crash : faults[count % faults.length];
       await fault?.();
     }
     await traffic.numbers.finished();
 
     const seconds = (performance.now() - begunMs) / 1_000;
     const fault = `100,000 messages through a loop of faults, ${type} queue`;
-    const counts = { faults: faultCount, crashes: CRASHES.size };
+    const counts = { faults: FAULTS, crashes: CRASHES.size };
     const { resent } = traffic.numbers;
     const totals = await traffic.finish({ fault, test, ...counts, resent, seconds });
     expect(totals).toMatchObject({ sent: NUMBERS, handled: NUMBERS, lost: 0 });

@@ -29,6 +29,13 @@ describe('a connection with few channels', () => {
       pendingPublishes: 0,
       publishing: { kind: 'ready' },
     });
+    // The broker closes the channel that they share: those that come while there is none wait for the next one.
+    const Missing = defineExchange({ name: 'missing', declare: 'assume' });
+    const refused = numbers.with({ eks: [[Missing, '']] }).command('number', 2);
+    await expect(refused).rejects.toMatchObject({ code: 'EXCHANGE_NOT_FOUND' });
+    await Promise.all(
+      exchanges.map((exchange) => numbers.with({ eks: [[exchange, '']] }).command('number', 3)),
+    );
     await app.close();
   });
 });

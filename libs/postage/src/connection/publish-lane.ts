@@ -231,8 +231,8 @@ export class PublishLane implements PublicationOwner {
       await declarations.ensure(publication.request.topology);
       return this.#track !== undefined;
     } catch (error) {
-      // After a loss the publisher is restored, and wakes us.
-      if (isLoss(error) && (link === undefined || supervisor.link !== link)) return false;
+      // The publisher is restored after a loss, of the connection or of a channel, and wakes us.
+      if (isPassing(error, supervisor.link !== link)) return false;
       // Anything else waiting does not cure, for none of them.
       this.failWaiting((waiting) => waiting.failWith(error));
       return true;
@@ -280,8 +280,9 @@ const isWanted = ({ watcher }: PublishRequest): boolean => watcher?.isWanted() !
 const lostMeanwhile = (): ConnectionError =>
   new ConnectionError('CONNECTION_LOST', 'the connection was lost while a channel was opened');
 
-export const isLoss = (error: unknown): boolean =>
-  error instanceof BrokerError || (error instanceof ConnectionError && !error.permanent);
+/** On a link that lives on, the broker's no stays a no: for example it gives us no further channel. */
+const isPassing = (error: unknown, hasLostLink: boolean): boolean =>
+  error instanceof ConnectionError ? !error.permanent : error instanceof BrokerError && hasLostLink;
 
 /** The socket, or the broker, has enough of us. */
 const isExhausted = (track: Track): boolean => track.isFull || isCrowded(track);

@@ -107,6 +107,8 @@ export class Publisher implements Attachment, LaneSurroundings {
   }
 
   async channelFor(link: Link, exchange: string): Promise<LaneChannel> {
+    // While it is lost, the room that it has left on the connection is its own.
+    this.#requireShared();
     if (exchange !== '') {
       try {
         return this.#ownChannels < MAX_OWN_CHANNELS
@@ -117,9 +119,12 @@ export class Publisher implements Attachment, LaneSurroundings {
         // None is left on this connection.
       }
     }
-    if (this.#shared === undefined)
-      throw new ConnectionError('CONNECTION_LOST', 'the channel for publishing was lost');
-    return { channel: this.#shared, isShared: true };
+    return { channel: this.#requireShared(), isShared: true };
+  }
+
+  #requireShared(): ChannelPort {
+    if (this.#shared !== undefined) return this.#shared;
+    throw new ConnectionError('CONNECTION_LOST', 'the channel for publishing was lost');
   }
 
   async #openOwn(link: Link): Promise<ChannelPort> {

@@ -67,7 +67,7 @@ describe('SIGTERM', () => {
     await ending.begun();
     ending.child.signal('SIGTERM');
     await ending.child.until(() => ending.child.output.text.includes('"event":"begun"'), 'a start');
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await ending.unconsumed();
     const { endedMs, ...end } = await terminate(ending, 'SIGTERM twice');
     expect(end).toEqual(ORDERLY);
     expect(ending.ids('worked')).toHaveLength(PREFETCH);

@@ -7,6 +7,7 @@ import {
   type ControlGuard,
   type PostageEvent,
 } from 'nestjs-postage';
+import { say } from './say.js';
 
 /** What a member is; its command line holds it as JSON. */
 export interface MemberConfig {
@@ -29,10 +30,6 @@ export interface MemberConfig {
 interface Task {
   readonly id: string;
 }
-
-/** One line of JSON that begins with the event; the other lines are those of Nest's logger. */
-const say = (event: string, facts: object = {}): void =>
-  void process.stdout.write(`${JSON.stringify({ event, ...facts })}\n`);
 
 const held = new Set<() => void>();
 // Whatever may be told over the broker could be stuck behind the handlers that are to be released.

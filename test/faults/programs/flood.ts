@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { PostageConnection, type PostageModuleOptions } from 'nestjs-postage';
-import { Numbers, say, startSender } from './sender.js';
+import { say } from '../../support/say.js';
+import { Numbers, startSender } from './sender.js';
 
 /** What the test wants; the command line holds it as JSON. */
 export interface FloodConfig {

@@ -16,9 +16,7 @@ import {
   type Encoder,
   type ReplyFunction,
 } from 'nestjs-postage';
-
-const say = (event: string, facts: object = {}): void =>
-  void process.stdout.write(`${JSON.stringify({ event, ...facts })}\n`);
+import { say } from '../../support/say.js';
 
 /** An error that can not even be looked at. */
 const hostile = (): unknown =>
@@ -98,7 +96,7 @@ class Fragile {
   twice(@Content() _content: unknown, @Reply() reply: ReplyFunction): void {
     reply(new MessageResult(1));
     reply(new MessageResult(2));
-    setTimeout(() => reply(new MessageResult(3)), 5);
+    setImmediate(() => reply(new MessageResult(3)));
   }
 }
 

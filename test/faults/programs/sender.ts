@@ -23,7 +23,3 @@ export const startSender = (options: PostageModuleOptions): Promise<INestApplica
   class Sender {}
   return NestFactory.createApplicationContext(Sender, { logger: false });
 };
-
-/** Tells the test, as a line of JSON. */
-export const say = (event: string, facts: object = {}): void =>
-  void process.stdout.write(`${JSON.stringify({ event, ...facts })}\n`);

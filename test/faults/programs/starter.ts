@@ -11,12 +11,10 @@ import {
   Processor,
   type PostageModuleOptions,
 } from 'nestjs-postage';
+import { say } from '../../support/say.js';
 
 /** What the test wants; the command line holds it as JSON. */
 export type StarterConfig = Pick<PostageModuleOptions, 'connection' | 'startup' | 'reconnect'>;
-
-const say = (event: string, facts: object = {}): void =>
-  void process.stdout.write(`${JSON.stringify({ event, ...facts })}\n`);
 
 @Processor({ eqk: [[DEFAULT_EXCHANGE, [['jobs', 'jobs']]]] })
 class Jobs {

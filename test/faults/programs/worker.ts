@@ -10,6 +10,7 @@ import {
   PostageModule,
   Processor,
 } from 'nestjs-postage';
+import { said } from '../../support/say.js';
 
 /** What a worker is; its command line holds it as JSON. */
 export interface WorkerConfig {
@@ -23,19 +24,13 @@ export interface WorkerConfig {
 const config = JSON.parse(process.argv[2] ?? '{}') as WorkerConfig;
 const { url, queue, prefetch, workMs } = config;
 
-/** One line of JSON that begins with the event. It has left the process, however that ends, when this resolves. */
-const say = (event: string, facts: object): Promise<void> =>
-  new Promise((resolve) => {
-    process.stdout.write(`${JSON.stringify({ event, ...facts })}\n`, () => resolve());
-  });
-
 @Processor({ eqk: [[DEFAULT_EXCHANGE, [[queue, queue]]]], prefetch })
 class Worker {
   @MessageHandler('command', 'number')
   async number(@Parameters() number: number, @Ctx() { redelivered }: PostageContext): Promise<void> {
-    await say('begun', { number, redelivered });
+    await said('begun', { number, redelivered });
     await sleep(workMs);
-    await say('handled', { number, redelivered });
+    await said('handled', { number, redelivered });
   }
 }
 

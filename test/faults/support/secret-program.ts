@@ -20,6 +20,7 @@ import {
   type PostageEvent,
 } from 'nestjs-postage';
 import { shown } from './secret.js';
+import { say } from '../../support/say.js';
 
 /** What `SECRET_CONFIG` holds. */
 export interface SecretConfig {
@@ -32,7 +33,6 @@ export interface SecretConfig {
   readonly attempts?: number;
 }
 
-const say = (event: string): void => void process.stdout.write(`${JSON.stringify({ event })}\n`);
 const {
   connection = {},
   failures,

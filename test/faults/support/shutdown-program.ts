@@ -23,6 +23,7 @@ import {
   type PostageEvent,
   type ProducerOf,
 } from 'nestjs-postage';
+import { say } from '../../support/say.js';
 
 /** What the program is; its command line holds it as JSON. */
 export interface ShutdownConfig {
@@ -40,8 +41,6 @@ export interface ShutdownConfig {
   readonly isConnected?: boolean;
 }
 
-const say = (event: string, facts: object = {}): void =>
-  void process.stdout.write(`${JSON.stringify({ event, ...facts })}\n`);
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const config = JSON.parse(process.argv[2] ?? '{}') as ShutdownConfig;

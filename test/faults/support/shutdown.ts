@@ -97,14 +97,19 @@ export class Ending {
     return (await this.results.take(count, 30_000)).map(idOf);
   }
 
-  /** What is in the queue, now that the program consumes it no more. */
-  async left(): Promise<Left[]> {
-    const { channel } = this.peer;
-    const { queue } = this.config;
+  /** Resolves once the program consumes its queue no more. */
+  async unconsumed(): Promise<void> {
     await eventually(async () => {
-      const { consumerCount } = await channel.checkQueue(queue);
+      const { consumerCount } = await this.peer.channel.checkQueue(this.config.queue);
       if (consumerCount > 0) throw new Error('it is still consumed');
     }, 30_000);
+  }
+
+  /** What is in the queue, once the program consumes it no more. */
+  async left(): Promise<Left[]> {
+    await this.unconsumed();
+    const { channel } = this.peer;
+    const { queue } = this.config;
     const left: Left[] = [];
     for (let got = await channel.get(queue); got !== false; got = await channel.get(queue))
       left.push({ id: idOf(got), redelivered: got.fields.redelivered });

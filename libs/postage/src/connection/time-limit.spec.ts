@@ -1,11 +1,16 @@
 import { getEventListeners } from 'node:events';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { withinLimit } from './time-limit.js';
 
 const never = (): Promise<never> => new Promise(() => undefined);
 
+afterEach(() => {
+  vi.useRealTimers();
+});
+
 describe('withinLimit', () => {
   it('gives what the work gives, and leaves its signal alone afterwards', async () => {
+    vi.useFakeTimers();
     const given = new AbortController();
     let own: AbortSignal | undefined;
     const work = withinLimit({ limitMs: 20, text: 'late', signal: given.signal }, async (signal) => {
@@ -14,7 +19,7 @@ describe('withinLimit', () => {
     });
     expect(await work).toBe('done');
     given.abort();
-    await new Promise((resolve) => setTimeout(resolve, 40));
+    vi.advanceTimersByTime(40);
     expect(own?.aborted).toBe(false);
     expect(getEventListeners(given.signal, 'abort')).toEqual([]);
   });

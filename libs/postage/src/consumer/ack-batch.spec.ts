@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AckBatch } from './ack-batch.js';
 import type { Settlement } from './outcome.js';
 
@@ -35,10 +35,21 @@ class BrokerChannel {
   }
 }
 
-const start = () => {
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** No ack waits longer. */
+const DELAY_MS = 5;
+
+/** With a prefetch that is so small that acks wait for the end of the turn only. */
+const start = (prefetch = 4) => {
   const channel = new BrokerChannel();
   const turns: (() => void)[] = [];
-  const batch = new AckBatch({ channel, atEndOfTurn: (flush) => void turns.push(flush) });
+  const batch = new AckBatch({ channel, prefetch, atEndOfTurn: (flush) => void turns.push(flush) });
   return {
     channel,
     batch,
@@ -51,6 +62,8 @@ const start = () => {
     turns,
   };
 };
+
+const pass = (ms: number): unknown => vi.advanceTimersByTime(ms);
 
 const SETTLEMENTS = ['ack', 'reject', 'requeue'] as const;
 
@@ -106,15 +119,57 @@ describe('AckBatch', () => {
     expect(channel.frames).toBe(0);
   });
 
+  it('lets acks wait for further ones, but not longer than some milliseconds', () => {
+    const { channel, batch, deliver, turns } = start(100);
+    batch.settle(deliver(), 'ack');
+    pass(DELAY_MS - 1);
+    batch.settle(deliver(), 'ack');
+    expect([channel.frames, turns.length]).toEqual([0, 0]);
+    pass(1);
+    expect([channel.frames, channel.unacked.size]).toEqual([1, 0]);
+    batch.settle(deliver(), 'ack');
+    pass(DELAY_MS - 1);
+    expect(channel.frames).toBe(1);
+    pass(1);
+    expect([channel.frames, channel.unacked.size]).toEqual([2, 0]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it.each([
+    [1, 1],
+    [4, 1],
+    [8, 2],
+    [100, 25],
+    [10_000, 64],
+    [0, 64],
+  ])('lets no more wait than the broker can do without: of a prefetch of %i, %i', (prefetch, enough) => {
+    const { channel, batch, deliver, endTurn, turns } = start(prefetch);
+    for (let count = 1; count < enough; count += 1) batch.settle(deliver(), 'ack');
+    expect(turns).toEqual([]);
+    batch.settle(deliver(), 'ack');
+    endTurn();
+    expect([channel.frames, channel.unacked.size]).toEqual([1, 0]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('leaves no timer behind when it is flushed before the channel is closed', () => {
+    const { batch, deliver } = start(100);
+    batch.settle(deliver(), 'ack');
+    batch.flush();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   it('settles every delivery exactly once, as it was said, and none before', () => {
     const step = fc.oneof(
       { weight: 4, arbitrary: fc.constant('deliver' as const) },
       { weight: 4, arbitrary: fc.record({ pick: fc.nat(), as: fc.constantFrom(...SETTLEMENTS) }) },
       { weight: 2, arbitrary: fc.constant('end of turn' as const) },
+      { weight: 1, arbitrary: fc.constant('time' as const) },
     );
+    const prefetches = fc.constantFrom(1, 8, 40, 0);
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
-        const { channel, batch, deliver, endTurn } = start();
+      fc.property(fc.array(step, { maxLength: 300 }), prefetches, (steps, prefetch) => {
+        const { channel, batch, deliver, endTurn } = start(prefetch);
         const running: number[] = [];
         const wanted = new Map<number, Settlement>();
         const settleOne = (pick: number, as: Settlement): void => {
@@ -126,12 +181,14 @@ describe('AckBatch', () => {
         for (const each of steps) {
           if (each === 'deliver') running.push(deliver());
           else if (each === 'end of turn') endTurn();
+          else if (each === 'time') pass(DELAY_MS);
           else if (running.length > 0) settleOne(each.pick, each.as);
           // Whatever the broker has been told so far, somebody has said.
           for (const [tag, settlement] of channel.settled) expect(settlement).toBe(wanted.get(tag));
         }
         while (running.length > 0) settleOne(0, 'ack');
         endTurn();
+        pass(DELAY_MS);
         expect(channel.unacked.size).toBe(0);
         expect([...channel.settled].toSorted(([a], [b]) => a - b)).toEqual(
           [...wanted].toSorted(([a], [b]) => a - b),

@@ -3,27 +3,44 @@ import type { Settlement } from './outcome.js';
 
 export interface AckBatchOptions {
   readonly channel: Pick<ChannelPort, 'isOpen' | 'ack' | 'reject'>;
+  /** How many the broker hands out before it waits for acks; 0: any number. */
+  readonly prefetch: number;
   /** Calls back at the end of the present turn of the event loop. @default setImmediate */
   readonly atEndOfTurn?: ((flush: () => void) => void) | undefined;
 }
 
+/** No ack waits longer than that, in milliseconds. */
+const MAX_DELAY_MS = 5;
+/** Of the prefetch, so many acks may wait without the broker running short of deliveries that it may hand out. */
+const WAITING_SHARE = 0.25;
+/** And never more. */
+const MAX_WAITING = 64;
+
 /**
- * Settles the deliveries of one channel. Acks wait until the end of the turn of the event loop in which they came about;
- * those with nothing unsettled before them then travel as one. No ack waits for a delivery that is still being handled.
+ * Settles the deliveries of one channel. An ack waits for further ones, a few milliseconds or until enough have come for the
+ * broker to notice, and at least until the end of the turn of the event loop; those with nothing unsettled before them then
+ * travel as one. No ack waits for a delivery that is still being handled.
+ *
+ * What it costs: a process that is killed has the messages of these milliseconds handled again, by others.
  * @see https://www.rabbitmq.com/docs/confirms#consumer-acks-multiple-parameter
  */
 export class AckBatch {
   readonly #channel: AckBatchOptions['channel'];
   readonly #atEndOfTurn: (flush: () => void) => void;
+  /** So many are sent at the end of the turn. */
+  readonly #enough: number;
   /** Delivered and not settled, in the order of their tags. At most as many as the channel's prefetch lets in. */
   readonly #outstanding = new Set<number>();
   /** Settled, and their acks not written. */
   #pending: number[] = [];
-  #isScheduled = false;
+  #isEnding = false;
+  #timer: NodeJS.Timeout | undefined;
 
-  constructor({ channel, atEndOfTurn = setImmediate }: AckBatchOptions) {
+  constructor({ channel, prefetch, atEndOfTurn = setImmediate }: AckBatchOptions) {
     this.#channel = channel;
     this.#atEndOfTurn = atEndOfTurn;
+    const share = prefetch === 0 ? MAX_WAITING : Math.floor(prefetch * WAITING_SHARE);
+    this.#enough = Math.max(1, Math.min(share, MAX_WAITING));
   }
 
   /** To be told of every delivery when it comes: no ack of a later one may cover it. */
@@ -43,6 +60,8 @@ export class AckBatch {
 
   /** Writes what waits: before the channel is closed. */
   flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     const pending = this.#pending;
     if (pending.length === 0) return;
     this.#pending = [];
@@ -66,11 +85,19 @@ export class AckBatch {
   }
 
   #schedule(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    this.#atEndOfTurn(() => {
-      this.#isScheduled = false;
-      this.flush();
-    });
+    if (this.#pending.length < this.#enough) this.#timer ??= setTimeout(this.#onTime, MAX_DELAY_MS);
+    else if (!this.#isEnding) {
+      this.#isEnding = true;
+      this.#atEndOfTurn(this.#onEndOfTurn);
+    }
   }
+
+  readonly #onTime = (): void => {
+    this.flush();
+  };
+
+  readonly #onEndOfTurn = (): void => {
+    this.#isEnding = false;
+    this.flush();
+  };
 }

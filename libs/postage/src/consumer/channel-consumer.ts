@@ -64,7 +64,7 @@ export class ChannelConsumer {
     const { channel, prefetch, wanted } = options;
     this.channel = channel;
     this.#options = options;
-    this.#acks = new AckBatch({ channel });
+    this.#acks = new AckBatch({ channel, prefetch });
     this.#intake = new Intake({
       limit: prefetch,
       mayStart: () => channel.isOpen && wanted() === 'consuming',

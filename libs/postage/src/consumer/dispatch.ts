@@ -104,14 +104,17 @@ export class Dispatcher {
     const cause = new Causation(delivery.properties);
     const occasion: Occasion = { delivery, cause, call, history };
     // The last handler may have the original: only those before it need a copy.
-    const bodyOf = (index: number): MessageBody =>
-      index === handlers.length - 1 ? body : structuredClone(body);
+    const run = (handler: Handler, index: number): Promise<HandlerOutcome> =>
+      causedBy(cause, () =>
+        this.#runHandler(occasion, index === handlers.length - 1 ? body : structuredClone(body), handler),
+      );
     let outcomes: readonly HandlerOutcome[];
     try {
-      const runs = handlers.map((handler, index) =>
-        causedBy(cause, () => this.#runHandler(occasion, bodyOf(index), handler)),
-      );
-      outcomes = await Promise.all(runs);
+      const [only] = handlers;
+      outcomes =
+        only !== undefined && handlers.length === 1
+          ? [await run(only, 0)]
+          : await Promise.all(handlers.map(run));
     } finally {
       call.end();
     }
@@ -119,29 +122,23 @@ export class Dispatcher {
     return aftermath.settle({ delivery, body, history }, outcomes.filter(isFailure));
   }
 
-  async #runHandler(occasion: Occasion, body: MessageBody, handler: Handler): Promise<HandlerOutcome> {
-    const { delivery } = occasion;
+  async #runHandler(occasion: Occasion, given: MessageBody, handler: Handler): Promise<HandlerOutcome> {
+    const { delivery, cause, call, history } = occasion;
     const { reporter, queue, aftermath } = this.#options;
-    const filtered = await filterBody(body, handler.filters);
-    if (!('body' in filtered)) {
-      reporter.failure('message.filtered', { delivery, body, handler, error: filtered.refusal });
-      return 'filtered';
+    let body = given;
+    if (handler.filters.length > 0) {
+      const filtered = await filterBody(given, handler.filters);
+      if (!('body' in filtered)) {
+        reporter.failure('message.filtered', { delivery, body, handler, error: filtered.refusal });
+        return 'filtered';
+      }
+      ({ body } = filtered);
     }
     try {
-      const { cause, call, history } = occasion;
-      await handler.invoke({
-        delivery,
-        cause,
-        call,
-        history,
-        body: filtered.body,
-        queue,
-        reply: nobodyWaits,
-      });
+      await handler.invoke({ delivery, cause, call, history, body, queue, reply: nobodyWaits });
       return 'handled';
     } catch (error) {
-      const { history } = occasion;
-      return aftermath.failed({ delivery, body, history }, { handler, error });
+      return aftermath.failed({ delivery, body: given, history }, { handler, error });
     }
   }
 }

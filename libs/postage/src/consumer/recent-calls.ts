@@ -13,6 +13,8 @@ export interface RecentCallsLimits {
 export class RunningCall {
   #done: Deferred<SentAnswer | undefined> | undefined;
   #end: { readonly sent: SentAnswer | undefined } | undefined;
+  /** Its answer, once that is decided, as it will be remembered. */
+  past: PastCall | undefined;
 
   constructor(
     readonly callId: string,
@@ -52,6 +54,7 @@ const isCut = (content: Buffer): boolean => content.length < content.buffer.byte
 /** A call that was answered. */
 class PastCall {
   readonly callId: string;
+  isForgotten = false;
   readonly atMs = performance.now();
   readonly bytes: number;
   readonly #content: Buffer | string;
@@ -79,10 +82,10 @@ class PastCall {
  */
 export class RecentCalls {
   readonly #limits: RecentCallsLimits;
-  readonly #running = new Map<string, RunningCall>();
-  readonly #answered = new Map<string, PastCall>();
-  /** The same, the oldest in front; and some that have been forgotten meanwhile. */
+  readonly #known = new Map<string, RunningCall | PastCall>();
+  /** What was answered, the oldest in front; and some that have been forgotten meanwhile. */
   readonly #line = new Line<PastCall>();
+  #answered = 0;
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -92,31 +95,34 @@ export class RecentCalls {
 
   /** How many are remembered, running ones included. */
   get size(): number {
-    return this.#running.size + this.#answered.size;
+    return this.#known.size;
   }
 
   find(callId: string): KnownCall | undefined {
-    const call = this.#running.get(callId);
-    if (call) return { kind: 'running', call };
-    const past = this.#answered.get(callId);
-    if (past === undefined || this.#isTooOld(past.atMs)) return undefined;
-    return { kind: 'answered', answer: past.answer };
+    const known = this.#known.get(callId);
+    if (known instanceof RunningCall) return { kind: 'running', call: known };
+    return known === undefined || this.#isTooOld(known)
+      ? undefined
+      : { kind: 'answered', answer: known.answer };
   }
 
   begin({ callId, replyTo, correlationId }: RunningFacts): RunningCall {
+    const before = this.#known.get(callId);
+    if (before instanceof PastCall) this.#forget(before);
     const running = new RunningCall(callId, replyTo, correlationId);
-    this.#running.set(callId, running);
+    this.#known.set(callId, running);
     return running;
   }
 
   /** The answer is known, and is sent: from here on it is what repeated calls get. */
-  answer({ callId }: RunningCall, { content, contentType, errorName }: CallAnswer): void {
-    this.#forget(callId);
+  answer(run: RunningCall, { content, contentType, errorName }: CallAnswer): void {
+    if (run.past) this.#forget(run.past);
     // One that is too large for all of the memory is no reason to forget the others.
     if (content.length > this.#limits.maxBytes) return;
-    const past = new PastCall(callId, { content, contentType, errorName });
-    this.#answered.set(callId, past);
+    const past = new PastCall(run.callId, { content, contentType, errorName });
+    run.past = past;
     this.#line.push(past);
+    this.#answered += 1;
     this.#bytes += past.bytes;
     this.#evict();
     this.#timer ??= this.#sweepLater();
@@ -124,7 +130,11 @@ export class RecentCalls {
 
   /** The run is over, and its answer has been sent or could not be. A later run of the same call is left alone. */
   end(call: RunningCall, sent: SentAnswer | undefined): void {
-    if (this.#running.get(call.callId) === call) this.#running.delete(call.callId);
+    const { callId, past } = call;
+    if (this.#known.get(callId) === call) {
+      if (past === undefined || past.isForgotten) this.#known.delete(callId);
+      else this.#known.set(callId, past);
+    }
     call.end(sent);
   }
 
@@ -132,19 +142,15 @@ export class RecentCalls {
   clear(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#answered.clear();
-    this.#line.clear();
-    this.#bytes = 0;
+    for (let past = this.#line.shift(); past !== undefined; past = this.#line.shift()) this.#forget(past);
   }
 
   #evict(): void {
     const { maxCalls, maxBytes } = this.#limits;
     for (let oldest = this.#line.first; oldest !== undefined; oldest = this.#line.first) {
-      const { callId, atMs } = oldest;
-      const isKnown = this.#answered.get(callId) === oldest;
-      const isMany = this.#answered.size > maxCalls || this.#bytes > maxBytes;
-      if (isKnown && !isMany && !this.#isTooOld(atMs)) return;
-      if (isKnown) this.#forget(callId);
+      const isMany = this.#answered > maxCalls || this.#bytes > maxBytes;
+      if (!oldest.isForgotten && !isMany && !this.#isTooOld(oldest)) return;
+      this.#forget(oldest);
       this.#line.shift();
     }
   }
@@ -154,20 +160,23 @@ export class RecentCalls {
     return setTimeout(
       () => {
         this.#evict();
-        this.#timer = this.#answered.size > 0 ? this.#sweepLater() : undefined;
+        this.#timer = this.#answered > 0 ? this.#sweepLater() : undefined;
       },
       Math.min(this.#limits.maxAgeMs, MAX_SWEEP_MS),
     ).unref();
   }
 
-  #forget(callId: string): void {
-    const past = this.#answered.get(callId);
-    if (past === undefined) return;
+  /** Idempotent. */
+  #forget(past: PastCall): void {
+    if (past.isForgotten) return;
+    past.isForgotten = true;
+    this.#answered -= 1;
     this.#bytes -= past.bytes;
-    this.#answered.delete(callId);
+    // It may still run: then its end forgets it.
+    if (this.#known.get(past.callId) === past) this.#known.delete(past.callId);
   }
 
-  #isTooOld(atMs: number): boolean {
+  #isTooOld({ atMs }: PastCall): boolean {
     return performance.now() - atMs > this.#limits.maxAgeMs;
   }
 }

@@ -45,36 +45,33 @@ export class RpcDispatcher {
   }
 
   /** Resolves when the handler is done and the broker has the answer. */
-  async handle(occasion: Occasion, body: MessageBody, handler: Handler): Promise<Settlement> {
+  handle(occasion: Occasion, body: MessageBody, handler: Handler): Promise<Settlement> {
     const { delivery, call } = occasion;
     const { memory, queue } = this.#options;
-    let remembered: RunningCall | undefined;
-    try {
-      const asked = memory?.meet(queue, delivery, call.remainingMs);
-      const met = asked instanceof Promise ? await asked : asked;
-      if (met !== undefined && met.kind !== 'first')
-        return await this.#repeat(occasion, body, { handler, met });
-      remembered = met?.run;
-      return await this.#filterAndRun({ occasion, body, handler, remembered });
-    } finally {
-      call.end();
-      // Whoever waits for it must not wait for ever, whatever went wrong.
-      memory?.ended(remembered, undefined);
-    }
+    const met = memory?.meet(queue, delivery, call.remainingMs) ?? UNKNOWN;
+    const begin = (known: FirstOrNot): Promise<Settlement> =>
+      known.kind === 'first'
+        ? this.#filterAndRun({ occasion, body, handler, remembered: known.run })
+        : this.#repeat(occasion, body, { handler, met: known });
+    return met instanceof Promise ? met.then(begin) : begin(met);
   }
 
   /** A call that is known already. */
   async #repeat(occasion: Occasion, body: MessageBody, { handler, met }: Repetition): Promise<Settlement> {
     const { memory } = this.#options;
     this.#repeatedCall(occasion, body, { handler, state: met.kind });
-    if (met.kind === 'answered') {
-      const isDelivered = await this.answers.sendWanted(occasion, met.answer);
-      memory?.ended(met.run, { answer: met.answer, isDelivered });
-    } else if (met.kind === 'running' && !(await this.#join(occasion, met.call))) {
-      // There was no answer after all: its turn.
-      return this.handle(occasion, body, handler);
+    try {
+      if (met.kind === 'answered') {
+        const isDelivered = await this.answers.sendWanted(occasion, met.answer);
+        memory?.ended(met.run, { answer: met.answer, isDelivered });
+      } else if (met.kind === 'running' && !(await this.#join(occasion, met.call))) {
+        // There was no answer after all: its turn.
+        return await this.handle(occasion, body, handler);
+      }
+      return 'ack';
+    } finally {
+      occasion.call.end();
     }
-    return 'ack';
   }
 
   /**
@@ -95,17 +92,22 @@ export class RpcDispatcher {
   }
 
   async #filterFirst(run: Run): Promise<Settlement> {
-    const { occasion, body, handler, remembered } = run;
-    const { delivery } = occasion;
-    const filtered = await filterBody(body, handler.filters);
-    if ('body' in filtered) return this.#run({ ...run, body: filtered.body });
-    const failure = { delivery, body, handler, error: filtered.refusal };
-    this.#options.reporter.failure('message.filtered', failure);
-    const answer = await this.answers.refuse(delivery, MessageResultException.from(filtered.refusal));
+    try {
+      const filtered = await filterBody(run.body, run.handler.filters);
+      if ('body' in filtered) return await this.#run({ ...run, body: filtered.body });
+      await this.#refuse(run, filtered.refusal);
+      return 'ack';
+    } finally {
+      this.#end(run);
+    }
+  }
+
+  async #refuse({ occasion: { delivery }, body, handler, remembered }: Run, refusal: unknown): Promise<void> {
+    this.#options.reporter.failure('message.filtered', { delivery, body, handler, error: refusal });
+    const answer = await this.answers.refuse(delivery, MessageResultException.from(refusal));
     // A refusal is an answer like others: a claim of it in a store must not stay open.
     if (answer) await this.#options.memory?.answered(remembered, answer);
     this.#options.memory?.ended(remembered, answer && { answer, isDelivered: true });
-    return 'ack';
   }
 
   /** The first answer counts, whether it comes through the reply function or as the handler's result. */
@@ -127,11 +129,20 @@ export class RpcDispatcher {
       // Another process may answer it, or this one later.
       if (isSentBack) return 'requeue';
       // After an answer there is nobody left to tell.
-      if (answered === undefined && gaveUp) return settlementOfGivenUp(occasion.call);
+      if (answered === undefined && gaveUp) return await settlementOfGivenUp(occasion.call);
       answered ??= this.#answer(run, this.#options.toFailure(error));
+    } finally {
+      // Not before the broker has the answer.
+      if (answered) await answered;
+      this.#end(run);
     }
-    await answered;
     return 'ack';
+  }
+
+  /** Whoever waits for it must not wait for ever, whatever went wrong. Idempotent. */
+  #end({ occasion, remembered }: Run): void {
+    occasion.call.end();
+    this.#options.memory?.ended(remembered, undefined);
   }
 
   /** True: it did as its signal said, and has decided nothing. */
@@ -178,6 +189,9 @@ const settlementOfGivenUp = async (call: Occasion['call']): Promise<Settlement> 
   if (!call.isAbandoned) await call.untilAnswerable();
   return call.isAbandoned ? 'ack' : 'requeue';
 };
+
+/** Where nothing is remembered. */
+const UNKNOWN: FirstOrNot = { kind: 'first', run: undefined };
 
 const noReply = ({ label }: Handler): MessageResultException =>
   new MessageResultException(

@@ -1,6 +1,6 @@
 import type { MessageHandler as NestHandler } from '@nestjs/microservices';
 import { Server } from '@nestjs/microservices';
-import { isObservable, lastValueFrom } from 'rxjs';
+import { isObservable, lastValueFrom, type Observable } from 'rxjs';
 import { currentScope, inScope } from '../connection/causation.js';
 import type { PostageConnection } from '../connection/connection.js';
 import type { GenericConsumer } from '../consumer/generic-consumer.js';
@@ -191,18 +191,25 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
   async #run(callback: NestHandler, data: unknown, context: PostageContext): Promise<unknown> {
     const scope = currentScope();
     try {
-      return await this.#withHooks(context, () => settled(callback(data, context)));
+      const startHook = this.#startHook;
+      if (startHook) return await this.#withHooks(startHook, context, () => settled(callback(data, context)));
+      const value = await callback(data, context);
+      return isObservable(value) ? await lastOf(value) : value;
     } catch (failure) {
       throw originalError(failure, scope?.thrown);
     }
   }
 
-  /** Nest's instrumentation hooks (11.1.6 and later); the start hook may drop the promise of what it starts. */
-  #withHooks(context: PostageContext, run: () => Promise<unknown>): Promise<unknown> {
+  /** Of Nest's instrumentation (11.1.6 and later), where somebody uses it. */
+  get #startHook(): StartHook | undefined {
     // Absent before 11.1.6, whatever the types of the installed version say.
-    const startHook = this.onProcessingStartHook as typeof this.onProcessingStartHook | undefined;
+    const startHook = this.onProcessingStartHook as StartHook | undefined;
     const isPlain = startHook === this.#plainStartHook && !this.onProcessingEndHook;
-    if (!startHook || isPlain) return run();
+    return isPlain ? undefined : startHook;
+  }
+
+  /** The start hook may drop the promise of what it starts. */
+  #withHooks(startHook: StartHook, context: PostageContext, run: () => Promise<unknown>): Promise<unknown> {
     const scope = currentScope();
     return new Promise((resolve, reject) => {
       const start = async (): Promise<void> => {
@@ -230,8 +237,13 @@ export class PostageServer extends Server<PostageEvents, PostageStatus> {
   }
 }
 
+type StartHook = PostageServer['onProcessingStartHook'];
+
 /** The value of a handler: of its promise, or the last one of its observable. */
 const settled = async (result: unknown): Promise<unknown> => {
   const value = await result;
-  return isObservable(value) ? lastValueFrom(value, { defaultValue: undefined }) : value;
+  return isObservable(value) ? lastOf(value) : value;
 };
+
+const lastOf = (values: Observable<unknown>): Promise<unknown> =>
+  lastValueFrom(values, { defaultValue: undefined });

@@ -28,6 +28,9 @@ export const OURS = 'postage';
 /** What any of them can reach at best. */
 export const LIMIT = 'bare';
 
+/** What most applications have that must not lose a request. It waits for Nagle's algorithm, so only single calls are of interest. */
+export const NEST_ACKS = 'nest-acks';
+
 export const PEERS: readonly PeerDefinition[] = [
   {
     id: OURS,
@@ -56,6 +59,15 @@ export const PEERS: readonly PeerDefinition[] = [
     packages: ['@nestjs/microservices', 'amqp-connection-manager', 'amqplib'],
     settings: 'defaults: no noDelay, consumers without acks (noAck), so that the prefetch has no effect',
     acks: false,
+  },
+  {
+    id: NEST_ACKS,
+    title: 'Nest RMQ transport as shipped, with acks',
+    module: inPeers('nest-acks.js'),
+    format: 'nest',
+    packages: ['@nestjs/microservices', 'amqp-connection-manager', 'amqplib'],
+    settings: 'no noDelay; noAck: false with an ack in the handler, prefetchCount; at single calls only',
+    acks: true,
   },
   {
     id: 'nest-tuned',

@@ -53,7 +53,10 @@ describe('contendersOf', () => {
 
   it('are the peers that can do the work', () => {
     expect(contenders('rpc-1-100b')).toEqual(everyPeer);
-    expect(contenders('drain-100-100b')).toEqual(everyPeer.filter((id) => id !== 'nest'));
+    expect(contenders('rpc-100-100b')).toEqual(everyPeer.filter((id) => id !== 'nest-acks'));
+    expect(contenders('drain-100-100b')).toEqual(
+      everyPeer.filter((id) => !['nest', 'nest-acks'].includes(id)),
+    );
   });
 
   it('are each of them in every variant', () => {

@@ -1,0 +1,3 @@
+import { nestPeer } from './nest.js';
+
+export const peer = nestPeer({ manualAck: true });

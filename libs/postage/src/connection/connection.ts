@@ -3,7 +3,7 @@ import { resolveBackoff, type BackoffOptions } from './backoff.js';
 import { Declarations } from './declarations.js';
 import { deferred } from './deferred.js';
 import type { Driver } from './port.js';
-import type { PublishRequest } from './publication.js';
+import type { OutcomeListener, PublishRequest } from './publication.js';
 import { resolvePublishing, type PublishingOptions } from './publish-policy.js';
 import { Publisher } from './publisher.js';
 import { settleWithin } from './settle-within.js';
@@ -90,6 +90,11 @@ export class PostageConnection {
   /** Publishes with a confirm. See `Publisher.publish` for what it throws. */
   publish(request: PublishRequest): Promise<void> {
     return this.#publisher.publish(request);
+  }
+
+  /** The same for those who need no promise of it. */
+  post(request: PublishRequest, listener: OutcomeListener): void {
+    this.#publisher.post(request, listener);
   }
 
   /** Opens the publishing connection ahead of the first publish. */

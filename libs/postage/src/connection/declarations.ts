@@ -10,6 +10,9 @@ import type { Attachment } from './attachment.js';
  * connection starts from nothing, since the broker may have forgotten what was transient.
  */
 export class Declarations implements Attachment {
+  /** By their names: every publish asks for one. */
+  readonly #exchanges = new Set<string>();
+  /** Queues and bindings, by their keys. */
   readonly #declared = new Set<string>();
   #link: Link | undefined;
   /** Settles with the end of the present link, and why. */
@@ -26,13 +29,14 @@ export class Declarations implements Attachment {
   }
 
   lost(): void {
+    this.#exchanges.clear();
     this.#declared.clear();
     this.#channel = undefined;
     this.#link = undefined;
   }
 
   has(exchange: string): boolean {
-    return exchange === '' || this.#declared.has(exchangeKey(exchange));
+    return exchange === '' || this.#exchanges.has(exchange);
   }
 
   /** Makes the next `ensure` declare a queue and its bindings anew: the broker deleted it. */
@@ -44,7 +48,7 @@ export class Declarations implements Attachment {
   }
 
   forgetExchange(exchange: string): void {
-    this.#declared.delete(exchangeKey(exchange));
+    this.#exchanges.delete(exchange);
   }
 
   /**
@@ -59,7 +63,9 @@ export class Declarations implements Attachment {
 
   async #ensure({ exchanges, queues, bindings }: Topology): Promise<void> {
     for (const exchange of exchanges) {
-      await this.#once(exchangeKey(exchange.name), exchange, (channel) => declareExchange(channel, exchange));
+      if (this.#exchanges.has(exchange.name)) continue;
+      await this.#perform(exchange, (channel) => declareExchange(channel, exchange));
+      this.#exchanges.add(exchange.name);
     }
     for (const queue of queues) {
       await this.#once(queueKey(queue.name), queue, (channel) => declareQueue(channel, queue));
@@ -79,7 +85,7 @@ export class Declarations implements Attachment {
 
   async #once(
     key: string,
-    entity: Exchange | Queue | Binding,
+    entity: Queue | Binding,
     declare: (channel: ChannelPort) => Promise<void>,
   ): Promise<void> {
     if (this.#declared.has(key)) return;
@@ -121,7 +127,6 @@ const declareQueue = async (channel: ChannelPort, queue: Queue): Promise<void> =
   else await channel.assertQueue(queue);
 };
 
-const exchangeKey = (name: string): string => `exchange ${name}`;
 const queueKey = (name: string): string => `queue ${name}`;
 const bindingPrefix = (queue: string): string => `binding ${JSON.stringify(queue)} `;
 const bindingKey = ({ queue, exchange, key, arguments: args }: Binding): string =>

@@ -1,5 +1,7 @@
 import { PublishError, type PublishErrorCode } from '../errors.js';
 import type { Topology } from '../topology/types.js';
+import { deferred, type Deferred } from './deferred.js';
+import type { Deadline, Deadlines, Timed } from './deadlines.js';
 import { onAbort } from './on-abort.js';
 import type { OutgoingMessage } from './port.js';
 import type { InLine } from './waiting-line.js';
@@ -26,8 +28,16 @@ export interface PublishWatcher {
   onReturned(): void;
 }
 
+/** Told once what has become of a message: for those who need no promise of it. */
+export interface OutcomeListener {
+  onConfirmed(): void;
+  /** What the promise would have been rejected with. */
+  onFailed(error: unknown): void;
+}
+
 /** What a publication tells whoever sends it. */
 export interface PublicationOwner {
+  readonly deadlines: Deadlines;
   /** How long it may wait to be sent, in milliseconds. */
   readonly maxWaitingMs: number;
   onSettled(publication: Publication): void;
@@ -35,33 +45,44 @@ export interface PublicationOwner {
   whyWaiting(): unknown;
 }
 
-/** One publish on its way: settles exactly once, and its timer and listener go with it. */
-export class Publication implements InLine<Publication> {
-  readonly promise: Promise<void>;
-  /** Its neighbours, while it waits. */
+/** Where a publication stands: in the line of those that wait, or of those that the broker has not confirmed. */
+export type Place = 'nowhere' | 'waiting' | 'unconfirmed';
+
+/** One publish on its way: settles exactly once, and its deadline and its listener at the signal go with it. */
+export class Publication implements InLine<Publication>, Timed {
+  /** Its neighbours, where it stands. */
   previous: Publication | undefined;
   next: Publication | undefined;
-  isWaiting = false;
+  place: Place = 'nowhere';
   /** Sent to the broker: from here on nobody can call it back. */
   sent = false;
+  /** The broker has sent it back. */
+  isReturned = false;
   readonly #owner: PublicationOwner;
+  readonly #listener: OutcomeListener | undefined;
   #request: PublishRequest;
-  #resolve!: () => void;
-  #reject!: (error: unknown) => void;
-  #timer: NodeJS.Timeout | undefined;
+  #deadline: Deadline;
   #stopListening: (() => void) | undefined;
-  #settled = false;
+  #outcome: 'open' | 'confirmed' | 'failed' = 'open';
+  #error: unknown;
+  #promised: Deferred<void> | undefined;
 
-  constructor(request: PublishRequest, owner: PublicationOwner) {
+  /** @param listener told of the outcome, whether or not anybody asks for the promise */
+  constructor(request: PublishRequest, owner: PublicationOwner, listener?: OutcomeListener) {
     this.#request = request;
     this.#owner = owner;
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    this.#timer = setTimeout(onTime, Math.min(request.deadlineMs, owner.maxWaitingMs), this);
+    this.#listener = listener;
+    this.#deadline = owner.deadlines.add(Math.min(request.deadlineMs, owner.maxWaitingMs), this);
     if (request.signal)
       this.#stopListening = onAbort(request.signal, (reason) => this.fail('ABORTED', reason));
+  }
+
+  /** Made for those who ask for it: of one that nobody has, nobody would catch the rejection. */
+  get promise(): Promise<void> {
+    this.#promised ??= deferred();
+    if (this.#outcome === 'confirmed') this.#promised.resolve();
+    else if (this.#outcome === 'failed') this.#promised.reject(this.#error);
+    return this.#promised.promise;
   }
 
   get request(): PublishRequest {
@@ -69,15 +90,17 @@ export class Publication implements InLine<Publication> {
   }
 
   get settled(): boolean {
-    return this.#settled;
+    return this.#outcome !== 'open';
   }
 
   succeed(): void {
-    if (this.#finish()) this.#resolve();
+    if (!this.#finish('confirmed')) return;
+    this.#promised?.resolve();
+    this.#listener?.onConfirmed();
   }
 
   fail(code: PublishErrorCode, cause?: unknown): void {
-    if (this.#settled) return;
+    if (this.settled) return;
     this.failWith(publishError(code, this.request, cause));
     // The broker's word may be a long time coming: nobody needs the bytes for that.
     const { message } = this.#request;
@@ -85,22 +108,26 @@ export class Publication implements InLine<Publication> {
   }
 
   failWith(error: unknown): void {
-    if (this.#finish()) this.#reject(error);
+    if (!this.#finish('failed')) return;
+    this.#error = error;
+    this.#promised?.reject(error);
+    this.#listener?.onFailed(error);
   }
 
   /** Its time to be sent is over, or all of its time. */
-  timeIsUp(): void {
+  onTimeUp(): void {
     if (!this.sent) return this.fail('NOT_CONNECTED', this.#owner.whyWaiting());
-    const leftMs = this.request.deadlineMs - this.#owner.maxWaitingMs;
+    const { maxWaitingMs, deadlines } = this.#owner;
+    const leftMs = this.request.deadlineMs - maxWaitingMs;
+    if (leftMs <= 0) return this.fail('OUTCOME_UNKNOWN');
     // It was sent within its time to wait: the confirm may come until the deadline.
-    if (leftMs > 0) this.#timer = setTimeout(onDeadline, leftMs, this);
-    else this.fail('OUTCOME_UNKNOWN');
+    this.#deadline = deadlines.add(leftMs, { onTimeUp: () => this.fail('OUTCOME_UNKNOWN') });
   }
 
-  #finish(): boolean {
-    if (this.#settled) return false;
-    this.#settled = true;
-    clearTimeout(this.#timer);
+  #finish(outcome: 'confirmed' | 'failed'): boolean {
+    if (this.settled) return false;
+    this.#outcome = outcome;
+    this.#deadline.cancel();
     this.#stopListening?.();
     this.#owner.onSettled(this);
     return true;
@@ -117,6 +144,3 @@ export const publishError = (
   const target = { exchange, routingKey, messageId: properties.messageId };
   return new PublishError(code, target, cause === undefined ? undefined : { cause });
 };
-
-const onTime = (publication: Publication): void => publication.timeIsUp();
-const onDeadline = (publication: Publication): void => publication.fail('OUTCOME_UNKNOWN');

@@ -1,43 +1,31 @@
 import { BrokerError, ConnectionError } from '../errors.js';
+import type { Deadlines } from './deadlines.js';
 import type { Declarations } from './declarations.js';
-import type { ChannelPort, ConfirmListener, Link, ReturnedMessage } from './port.js';
-import { Publication, type PublicationOwner, type PublishRequest } from './publication.js';
+import type { ConfirmListener, Link, ReturnedMessage } from './port.js';
+import {
+  Publication,
+  type OutcomeListener,
+  type PublicationOwner,
+  type PublishRequest,
+} from './publication.js';
 import type { PublishBuffer } from './publish-buffer.js';
 import { isWithout, refuse } from './publish-refusal.js';
-import { Returnable } from './returnable.js';
+import { PublishTrack, type LaneChannel } from './publish-track.js';
+import { findReturned } from './returnable.js';
 import type { Supervisor } from './supervisor.js';
 import { WaitingLine } from './waiting-line.js';
-
-/** Sent and neither confirmed nor refused, at most: a broker that takes messages and confirms none must not fill our memory. */
-const MAX_UNCONFIRMED = 8_192;
-const MAX_UNCONFIRMED_BYTES = 64 * 1024 * 1024;
 
 /** What all lanes of a publisher share. */
 export interface LaneSurroundings {
   readonly supervisor: Supervisor;
   readonly declarations: Declarations;
   readonly buffer: PublishBuffer;
+  readonly deadlines: Deadlines;
   readonly maxWaitingMs: number;
   /** The broker reads nothing from us at present. */
   isBlocked(): boolean;
   /** A channel of its own, or one that is shared where there are too many. */
   channelFor(link: Link, exchange: string): Promise<LaneChannel>;
-}
-
-export interface LaneChannel {
-  readonly channel: ChannelPort;
-  /** Other exchanges use it, too. */
-  readonly isShared: boolean;
-}
-
-/** A channel as one lane uses it. */
-interface Track extends LaneChannel {
-  /** The broker has confirmed something on it: the exchange was there. */
-  hasConfirmed: boolean;
-  unconfirmedBytes: number;
-  /** The socket has enough to write. */
-  isFull: boolean;
-  unconfirmed: number;
 }
 
 /**
@@ -50,9 +38,8 @@ export class PublishLane implements PublicationOwner {
   /** Waiting for a connection, a declaration or room in the socket buffer. */
   readonly #line = new WaitingLine<Publication>();
   /** Sent and unconfirmed, settled or not. */
-  readonly #unconfirmed = new Set<Publication>();
-  readonly #returnable = new Returnable();
-  #track: Track | undefined;
+  readonly #unconfirmed = new WaitingLine<Publication>();
+  #track: PublishTrack | undefined;
   #isPumping = false;
   /** Something has changed since the line was last looked at. */
   #isWoken = false;
@@ -64,6 +51,10 @@ export class PublishLane implements PublicationOwner {
 
   get maxWaitingMs(): number {
     return this.#around.maxWaitingMs;
+  }
+
+  get deadlines(): Deadlines {
+    return this.#around.deadlines;
   }
 
   /** It would leave at once. */
@@ -79,21 +70,21 @@ export class PublishLane implements PublicationOwner {
   }
 
   /** Of a lane that is free. */
-  sendNow(request: PublishRequest): Promise<void> {
-    const publication = new Publication(request, this);
+  sendNow(request: PublishRequest, listener?: OutcomeListener): Publication {
+    const publication = new Publication(request, this, listener);
     if (!publication.settled) this.#write(publication);
-    return publication.promise;
+    return publication;
   }
 
   /** Sends it after those before it. */
-  line(request: PublishRequest): Promise<void> {
-    const publication = new Publication(request, this);
-    if (publication.settled) return publication.promise;
-    publication.isWaiting = true;
+  line(request: PublishRequest, listener?: OutcomeListener): Publication {
+    const publication = new Publication(request, this, listener);
+    if (publication.settled) return publication;
+    publication.place = 'waiting';
     this.#line.push(publication);
     this.#around.buffer.add(request.message.content.length);
     this.wake();
-    return publication.promise;
+    return publication;
   }
 
   /** Something may have changed for the better. */
@@ -105,9 +96,10 @@ export class PublishLane implements PublicationOwner {
   /** The link is gone, and with it what was sent. Those that wait go on waiting for the next one. */
   lost(error: Error): void {
     this.#track = undefined;
-    for (const publication of this.#unconfirmed) publication.fail('OUTCOME_UNKNOWN', error);
-    this.#unconfirmed.clear();
-    this.#returnable.clear();
+    for (const publication of this.#unconfirmed) {
+      this.#forget(publication);
+      publication.fail('OUTCOME_UNKNOWN', error);
+    }
   }
 
   failWaiting(fail: (publication: Publication) => void): void {
@@ -121,7 +113,7 @@ export class PublishLane implements PublicationOwner {
   }
 
   onSettled(publication: Publication): void {
-    if (publication.isWaiting) this.#leave(publication);
+    if (publication.place === 'waiting') this.#leave(publication);
   }
 
   whyWaiting(): unknown {
@@ -135,14 +127,14 @@ export class PublishLane implements PublicationOwner {
   }
 
   #leave(publication: Publication): void {
-    publication.isWaiting = false;
+    publication.place = 'nowhere';
     this.#line.remove(publication);
     this.#around.buffer.remove(publication.request.message.content.length);
   }
 
   #mayWrite(): boolean {
     const track = this.#track;
-    if (track === undefined || isExhausted(track)) return false;
+    if (track === undefined || track.isExhausted) return false;
     const { declarations } = this.#around;
     return track.channel.isOpen && !this.#around.isBlocked() && declarations.has(this.#exchange);
   }
@@ -154,18 +146,17 @@ export class PublishLane implements PublicationOwner {
     publication.sent = true;
     watcher?.onSent();
     // Before publishing: a return may arrive before anything else does.
-    this.#unconfirmed.add(publication);
-    if (message.mandatory) this.#returnable.add(publication);
+    publication.place = 'unconfirmed';
+    this.#unconfirmed.push(publication);
     const bytes = message.content.length;
-    track.unconfirmed += 1;
-    track.unconfirmedBytes += bytes;
+    track.onSent(bytes);
     const onConfirm: ConfirmListener = (failure) => {
       this.#forget(publication);
       if (failure === undefined) {
         track.hasConfirmed = true;
         publication.succeed();
       } else refuse(publication, track, failure);
-      this.#hasRoomAgain(track, bytes);
+      if (track.onConfirmed(bytes)) this.wake();
     };
     try {
       if (!track.channel.publish(message, onConfirm)) track.isFull = true;
@@ -173,20 +164,15 @@ export class PublishLane implements PublicationOwner {
       // The driver could not write it, for example because a header is of no AMQP type: the caller must hear that.
       this.#forget(publication);
       publication.failWith(error);
-      this.#hasRoomAgain(track, bytes);
+      if (track.onConfirmed(bytes)) this.wake();
     }
   }
 
-  #hasRoomAgain(track: Track, bytes: number): void {
-    const wasFull = isCrowded(track);
-    track.unconfirmed -= 1;
-    track.unconfirmedBytes -= bytes;
-    if (wasFull && !isCrowded(track)) this.wake();
-  }
-
   #forget(publication: Publication): void {
-    this.#unconfirmed.delete(publication);
-    if (publication.request.message.mandatory) this.#returnable.delete(publication);
+    // The end of the link may have come first.
+    if (publication.place !== 'unconfirmed') return;
+    publication.place = 'nowhere';
+    this.#unconfirmed.remove(publication);
   }
 
   /** Empties the line from its front, until it is empty or has to wait for an event. */
@@ -217,7 +203,7 @@ export class PublishLane implements PublicationOwner {
 
   /** Only an event helps: room in the socket buffer, a confirm, or the broker's word that it reads again. */
   #isStuck(): boolean {
-    return (this.#track !== undefined && isExhausted(this.#track)) || this.#around.isBlocked();
+    return this.#track?.isExhausted === true || this.#around.isBlocked();
   }
 
   /** Connects, opens a channel and declares; false when only an event (a new link, room in the buffer) can help. */
@@ -246,9 +232,9 @@ export class PublishLane implements PublicationOwner {
   }
 
   /** From now on it sends on this channel. */
-  use({ channel, isShared }: LaneChannel): void {
-    const counts = { isFull: false, hasConfirmed: false, unconfirmed: 0, unconfirmedBytes: 0 };
-    const track: Track = { channel, isShared, ...counts };
+  use(given: LaneChannel): void {
+    const track = new PublishTrack(given);
+    const { channel } = track;
     channel.onReturn((message) => this.#onReturn(message));
     channel.onDrain(() => {
       track.isFull = false;
@@ -260,13 +246,17 @@ export class PublishLane implements PublicationOwner {
   }
 
   #onReturn(message: ReturnedMessage): void {
-    const publication = this.#returnable.take(message);
-    publication?.fail('UNROUTABLE');
-    publication?.request.watcher?.onReturned();
+    // Other exchanges may use the channel, too.
+    if (message.exchange !== this.#exchange) return;
+    const publication = findReturned(this.#unconfirmed, message);
+    if (publication === undefined) return;
+    publication.isReturned = true;
+    publication.fail('UNROUTABLE');
+    publication.request.watcher?.onReturned();
   }
 
   /** The broker closed the channel but not the connection, for example because an exchange is gone. */
-  #onChannelClosed(track: Track, error: Error | undefined): void {
+  #onChannelClosed(track: PublishTrack, error: Error | undefined): void {
     if (this.#track !== track) return;
     this.#track = undefined;
     if (error !== undefined && isWithout(error, track, this.#exchange))
@@ -283,9 +273,3 @@ const lostMeanwhile = (): ConnectionError =>
 /** On a link that lives on, the broker's no stays a no: for example it gives us no further channel. */
 const isPassing = (error: unknown, hasLostLink: boolean): boolean =>
   error instanceof ConnectionError ? !error.permanent : error instanceof BrokerError && hasLostLink;
-
-/** The socket, or the broker, has enough of us. */
-const isExhausted = (track: Track): boolean => track.isFull || isCrowded(track);
-
-const isCrowded = ({ unconfirmed, unconfirmedBytes }: Track): boolean =>
-  unconfirmed >= MAX_UNCONFIRMED || unconfirmedBytes >= MAX_UNCONFIRMED_BYTES;

@@ -93,7 +93,7 @@ describe('Publisher', () => {
 
   it('tells of one that comes back after its deadline, and waits for it no more', async () => {
     const { broker, connection, attempt, told } = await startCall();
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const outcome = attempt(1, 'nobody');
     vi.advanceTimersByTime(DEADLINE_MS);
     expect(await outcome).toBe('OUTCOME_UNKNOWN');
@@ -108,7 +108,7 @@ describe('Publisher', () => {
 
   it('is closed without waiting for what has settled at its deadline and was never confirmed', async () => {
     const { connection, attempt } = await startCall();
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     const outcome = attempt(1, 'nobody');
     vi.advanceTimersByTime(DEADLINE_MS);
     expect(await outcome).toBe('OUTCOME_UNKNOWN');

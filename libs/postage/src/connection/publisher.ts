@@ -1,11 +1,13 @@
-import { ConnectionError } from '../errors.js';
+import { ConnectionError, type PublishError } from '../errors.js';
 import type { Attachment } from './attachment.js';
+import { Deadlines } from './deadlines.js';
 import type { Declarations } from './declarations.js';
 import type { ChannelPort, Link } from './port.js';
-import { publishError, type PublishRequest } from './publication.js';
+import { Publication, publishError, type OutcomeListener, type PublishRequest } from './publication.js';
 import { PublishBuffer } from './publish-buffer.js';
-import { PublishLane, type LaneChannel, type LaneSurroundings } from './publish-lane.js';
+import { PublishLane, type LaneSurroundings } from './publish-lane.js';
 import type { PublishingPolicy } from './publish-policy.js';
+import type { LaneChannel } from './publish-track.js';
 import type { ConnectionState } from './state.js';
 import type { Supervisor } from './supervisor.js';
 
@@ -24,6 +26,7 @@ export class Publisher implements Attachment, LaneSurroundings {
   readonly supervisor: Supervisor;
   readonly declarations: Declarations;
   readonly buffer: PublishBuffer;
+  readonly deadlines = new Deadlines();
   readonly #policy: PublishingPolicy;
   readonly #lanes = new Map<string, PublishLane>();
   /** Of the default exchange, and of others where a connection has no channel left. */
@@ -62,13 +65,25 @@ export class Publisher implements Attachment, LaneSurroundings {
    * @throws {ConnectionError} the broker refused credentials or vhost, or the connection was closed by us
    */
   publish(request: PublishRequest): Promise<void> {
+    const accepted = this.#accept(request);
+    return accepted instanceof Publication ? accepted.promise : Promise.reject(accepted);
+  }
+
+  /** The same without a promise: the listener is told, of a refusal at once. */
+  post(request: PublishRequest, listener: OutcomeListener): void {
+    const accepted = this.#accept(request, listener);
+    if (!(accepted instanceof Publication)) listener.onFailed(accepted);
+  }
+
+  /** Sends it or lets it wait; an error: why neither. */
+  #accept(request: PublishRequest, listener?: OutcomeListener): Publication | PublishError {
     const { exchange, content } = request.message;
     const lane = this.#lanes.get(exchange) ?? this.#addLane(exchange);
-    if (lane.isFree) return lane.sendNow(request);
+    if (lane.isFree) return lane.sendNow(request, listener);
     if (this.#offline && request.alwaysWaits !== true)
-      return Promise.reject(publishError('NOT_CONNECTED', request, this.supervisor.lastError));
-    if (this.buffer.hasRoomFor(content.length)) return lane.line(request);
-    return Promise.reject(publishError('BUFFER_FULL', request));
+      return publishError('NOT_CONNECTED', request, this.supervisor.lastError);
+    if (this.buffer.hasRoomFor(content.length)) return lane.line(request, listener);
+    return publishError('BUFFER_FULL', request);
   }
 
   async restore(link: Link): Promise<void> {

@@ -1,11 +1,22 @@
 import { describe, expect, it } from 'vitest';
+import { Deadlines } from './deadlines.js';
 import type { OutgoingMessage } from './port.js';
 import { Publication } from './publication.js';
-import { Returnable } from './returnable.js';
+import { findReturned } from './returnable.js';
 
-const OWNER = { maxWaitingMs: 1_000, onSettled: () => undefined, whyWaiting: () => undefined };
+const OWNER = {
+  deadlines: new Deadlines(),
+  maxWaitingMs: 1_000,
+  onSettled: () => undefined,
+  whyWaiting: () => undefined,
+};
 
-const publication = (routingKey: string, messageId?: string, attempt?: number): Publication => {
+const publication = (
+  routingKey: string,
+  messageId?: string,
+  attempt?: number,
+  mandatory = true,
+): Publication => {
   const headers = attempt === undefined ? undefined : { 'postage-attempt': attempt };
   const properties = { messageId, headers };
   const message: OutgoingMessage = {
@@ -13,7 +24,7 @@ const publication = (routingKey: string, messageId?: string, attempt?: number): 
     routingKey,
     content: Buffer.from(''),
     properties,
-    mandatory: true,
+    mandatory,
   };
   const topology = { exchanges: [], queues: [], bindings: [] };
   const made = new Publication({ message, topology, deadlineMs: 1_000 }, OWNER);
@@ -21,45 +32,45 @@ const publication = (routingKey: string, messageId?: string, attempt?: number): 
   return made;
 };
 
-const open = (...sent: readonly Publication[]): Returnable => {
-  const returnable = new Returnable();
-  for (const each of sent) returnable.add(each);
-  return returnable;
+/** What comes back now: it is that one of these. */
+const comesBack = (
+  sent: readonly Publication[],
+  message: Pick<OutgoingMessage, 'routingKey' | 'properties'>,
+): Publication | undefined => {
+  const found = findReturned(sent, message);
+  if (found) found.isReturned = true;
+  return found;
 };
 
-describe('Returnable', () => {
-  it('finds what has come back by its id, attempt, exchange and key', () => {
+describe('findReturned', () => {
+  it('finds what has come back by its id, attempt and key, settled or not', () => {
     const [other, second, first] = [
       publication('b', 'm'),
       publication('a', 'm', 2),
       publication('a', 'm', 1),
     ];
-    const returnable = open(other, second, first);
-    expect(returnable.take(first.request.message)).toBe(first);
-    expect(returnable.take(other.request.message)).toBe(other);
-    expect(returnable.take({ ...second.request.message, exchange: 'y' })).toBeUndefined();
-    expect(returnable.take(second.request.message)).toBe(second);
+    const sent = [other, second, first];
+    expect(comesBack(sent, first.request.message)).toBe(first);
+    expect(comesBack(sent, other.request.message)).toBe(other);
+    expect(comesBack(sent, { ...second.request.message, routingKey: 'c' })).toBeUndefined();
+    expect(comesBack(sent, second.request.message)).toBe(second);
   });
 
-  it('takes the first of those that are alike, with an id or without', () => {
-    const alike = [publication('a'), publication('a'), publication('a')];
-    const returnable = open(...alike);
-    const [first, confirmed, last] = alike;
-    if (confirmed) returnable.delete(confirmed);
-    const message = { exchange: 'x', routingKey: 'a', properties: {} };
-    expect([returnable.take(message), returnable.take(message), returnable.take(message)]).toEqual([
-      first,
-      last,
-      undefined,
-    ]);
+  it('takes the first of those that are alike and have not come back, with an id or without', () => {
+    const [first, confirmed, last] = [publication('a'), publication('a'), publication('a')];
+    const message = { routingKey: 'a', properties: {} };
+    expect(comesBack([first, confirmed, last], message)).toBe(first);
+    const sent = [first, last];
+    expect([comesBack(sent, message), comesBack(sent, message)]).toEqual([last, undefined]);
   });
 
-  it('knows nothing of what is confirmed, or of a channel that is gone', () => {
-    const [one, two] = [publication('a', 'm'), publication('b', 'n')];
-    const returnable = open(one, two);
-    returnable.delete(one);
-    expect(returnable.take(one.request.message)).toBeUndefined();
-    returnable.clear();
-    expect(returnable.take(two.request.message)).toBeUndefined();
+  it('takes an empty id for none, as some peers write it', () => {
+    const sent = [publication('a', '')];
+    expect(comesBack(sent, { routingKey: 'a', properties: {} })).toBe(sent[0]);
+  });
+
+  it('passes over what the broker would not return', () => {
+    const [optional, mandatory] = [publication('a', 'm', 1, false), publication('a', 'm', 1)];
+    expect(comesBack([optional, mandatory], optional.request.message)).toBe(mandatory);
   });
 });

@@ -1,0 +1,123 @@
+import { AsyncResource } from 'node:async_hooks';
+import { WaitingLine, type InLine } from './waiting-line.js';
+
+/** What is told when its time is over. */
+export interface Timed {
+  onTimeUp(): void;
+}
+
+/** So many durations are remembered that nobody waits for at present. */
+const MAX_KEPT = 32;
+
+/**
+ * Timers for things that hardly ever take their full time and mostly have the same one, such as the deadlines of publishes:
+ * a timer of Node for each duration, not for each of them. Nothing is told early; whoever comes in between is told in order.
+ */
+export class Deadlines {
+  readonly #lines = new Map<number, DeadlineLine>();
+  /** A timer would keep, and hand on, the handler's scope of whoever happened to come first. */
+  readonly #outside = new AsyncResource('PostageDeadlines');
+
+  /** How many have not been told yet. */
+  get size(): number {
+    let size = 0;
+    for (const line of this.#lines.values()) size += line.size;
+    return size;
+  }
+
+  /** Tells it once so many milliseconds, a part of one counted in full, have gone by. */
+  add(ms: number, timed: Timed): Deadline {
+    const wholeMs = Math.max(1, Math.ceil(ms));
+    return (this.#lines.get(wholeMs) ?? this.#open(wholeMs)).add(timed);
+  }
+
+  #open(ms: number): DeadlineLine {
+    const onEmpty = (): void => {
+      if (this.#lines.size > MAX_KEPT) this.#lines.delete(ms);
+    };
+    const line = new DeadlineLine(ms, { outside: this.#outside, onEmpty });
+    this.#lines.set(ms, line);
+    return line;
+  }
+}
+
+/** One that waits for its time to be over. */
+export class Deadline implements InLine<Deadline> {
+  previous: Deadline | undefined;
+  next: Deadline | undefined;
+  readonly timed: Timed;
+  readonly dueMs: number;
+  #line: DeadlineLine | undefined;
+
+  constructor(timed: Timed, dueMs: number, line: DeadlineLine) {
+    this.timed = timed;
+    this.dueMs = dueMs;
+    this.#line = line;
+  }
+
+  /** Tells nobody any more. Idempotent. */
+  cancel(): void {
+    this.#line?.remove(this);
+    this.#line = undefined;
+  }
+}
+
+interface LineSurroundings {
+  readonly outside: AsyncResource;
+  readonly onEmpty: () => void;
+}
+
+/** Those with one and the same duration: who came first is due first. There is a timer as long as somebody waits. */
+class DeadlineLine {
+  readonly #ms: number;
+  readonly #around: LineSurroundings;
+  readonly #waiting = new WaitingLine<Deadline>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(ms: number, around: LineSurroundings) {
+    this.#ms = ms;
+    this.#around = around;
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  add(timed: Timed): Deadline {
+    const deadline = new Deadline(timed, performance.now() + this.#ms, this);
+    this.#waiting.push(deadline);
+    // Where there is one, it was set for one that came earlier.
+    this.#timer ??= this.#timerIn(this.#ms);
+    return deadline;
+  }
+
+  remove(deadline: Deadline): void {
+    this.#waiting.remove(deadline);
+    if (this.#waiting.size > 0) return;
+    this.#setTimer(undefined);
+    this.#around.onEmpty();
+  }
+
+  #timerIn(ms: number): NodeJS.Timeout {
+    return setTimeout(() => this.#around.outside.runInAsyncScope(() => this.#tellThoseDue()), ms);
+  }
+
+  #setTimer(timer: NodeJS.Timeout | undefined): void {
+    clearTimeout(this.#timer);
+    this.#timer = timer;
+  }
+
+  #tellThoseDue(): void {
+    const nowMs = performance.now();
+    try {
+      // The one that the timer was set for may have left.
+      for (let { first } = this.#waiting; first && first.dueMs <= nowMs; first = this.#waiting.first) {
+        first.cancel();
+        first.timed.onTimeUp();
+      }
+    } finally {
+      const { first } = this.#waiting;
+      this.#setTimer(first && this.#timerIn(Math.ceil(first.dueMs - nowMs)));
+    }
+  }
+}

@@ -49,6 +49,23 @@ export const publishingContract = (subject: Subject): void => {
     });
   });
 
+  describe('messages of all sizes', () => {
+    const SIZES = [10, 300_000, 20, 16_384, 131_072, 5_000, 0, 1_100_000, 30];
+    const contents = SIZES.map((size, index) => Buffer.alloc(size, index + 1));
+
+    it('arrive in their order, though the link is closed in the same turn', async ({ bench }) => {
+      const queue = await bench.queue();
+      const link = await bench.link();
+      const channel = await link.openChannel();
+      for (const content of contents)
+        channel.publish(outgoing({ routingKey: queue, content }), () => undefined);
+      await link.close();
+      const arrived = await bench.drain(queue);
+      expect(arrived.map(({ content }) => content.length)).toEqual(SIZES);
+      expect(arrived.every(({ content }, index) => contents[index]?.equals(content))).toBe(true);
+    });
+  });
+
   describe('a mandatory message', () => {
     it('that no queue takes is returned, and then confirmed', async ({ bench }) => {
       const exchange = await bench.exchange('direct');

@@ -1,8 +1,9 @@
-import type { ConfirmChannel, ConsumeMessage, Message, Options } from 'amqplib';
+import type { ConfirmChannel, ConsumeMessage, Message } from 'amqplib';
 import { BrokerError } from '../errors.js';
 import type { Binding, Exchange, Queue } from '../topology/types.js';
 import { toBrokerError } from './amqp-errors.js';
 import { readProperties } from './incoming-headers.js';
+import { messageWriter, type MessageWriter } from './message-writer.js';
 import { checkFinite, checkFits, unwritable } from './outgoing-headers.js';
 import type {
   ChannelPort,
@@ -20,6 +21,7 @@ const CLOSE_LIMIT_MS = 2_000;
 /** `ChannelPort` over a confirm channel of amqplib. */
 export class AmqpChannel implements ChannelPort {
   readonly #channel: ConfirmChannel;
+  readonly #write: MessageWriter;
   readonly #maxFrameBytes: number | undefined;
   #open = true;
   #closing: Promise<void> | undefined;
@@ -28,6 +30,7 @@ export class AmqpChannel implements ChannelPort {
   /** @param maxFrameBytes as client and broker have agreed; undefined: nobody knows */
   constructor(channel: ConfirmChannel, maxFrameBytes?: number) {
     this.#channel = channel;
+    this.#write = messageWriter(channel);
     this.#maxFrameBytes = maxFrameBytes;
     // Many exchanges may share it.
     channel.setMaxListeners(0);
@@ -107,15 +110,10 @@ export class AmqpChannel implements ChannelPort {
   }
 
   publish(message: OutgoingMessage, onConfirm: ConfirmListener): boolean {
-    const { exchange, routingKey, content, properties, mandatory } = message;
-    // amqplib declares its option fields without `undefined`, but treats undefined as absent.
-    const options = { ...properties, mandatory } as Options.Publish;
     checkFinite(message);
     checkFits(message, this.#maxFrameBytes);
     try {
-      return this.#channel.publish(exchange, routingKey, content, options, (error: Error | null) => {
-        onConfirm(error === null ? undefined : this.#failure(error));
-      });
+      return this.#write(message, (error) => onConfirm(error === null ? undefined : this.#failure(error)));
     } catch (error) {
       throw unwritable(error);
     }

@@ -130,6 +130,33 @@ describe('JsonEncoder.encode', () => {
     expect(() => big.encode({ a: number, b: 1n })).toThrow(unencodable);
   });
 
+  it.each<[string, object]>([
+    [
+      'an object that is no plain one',
+      new (class Box {
+        readonly inside = NaN;
+      })(),
+    ],
+    ['an object without a prototype', Object.assign(Object.create(null) as object, { inside: NaN })],
+    ['what an object says of itself', { toJSON: () => ({ inside: NaN }) }],
+    ['what a list says of itself', Object.assign([1], { toJSON: () => [NaN] })],
+    ['a list in a list', [[1, null, [NaN]]]],
+  ])('refuses NaN in %s', (_what, value) => {
+    expect(() => json.encode({ value })).toThrow(unencodable);
+  });
+
+  it('writes a date that is none as null, and what is finite as it is', () => {
+    const value = {
+      date: new Date(NaN),
+      box: new (class Box {
+        readonly x = 1;
+      })(),
+      hole: Array<number>(1),
+      none: null,
+    };
+    expect(encode(value)).toBe('{"date":null,"box":{"x":1},"hole":[null],"none":null}');
+  });
+
   it('writes characters as UTF-8, and half of a surrogate pair as an escape', () => {
     expect(encode('café 📮')).toBe('"café 📮"');
     expect(json.decode(json.encode(['\u2028', '\ud800']))).toEqual(['\u2028', '\ud800']);

@@ -110,8 +110,15 @@ const bigIntegerOf = (digits: string): number | bigint => {
 const stringify = (value: unknown): string => {
   const text = textOrThrow(JSON.stringify(value));
   // Only a text with a null in it can hide a number that has no JSON form: other messages pay nothing for the check.
-  if (text.includes('null')) JSON.stringify(value, refuseNonFinite);
+  if (text.includes('null') && !isSurelyFinite(value)) JSON.stringify(value, refuseNonFinite);
   return text;
+};
+
+/** Whether all its numbers are finite; false where only `JSON.stringify` can tell, whose callback takes longer. */
+const isSurelyFinite = (value: unknown): boolean => {
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value !== 'object' || value === null) return true;
+  return !('toJSON' in value) && Object.values(value).every(isSurelyFinite);
 };
 
 /** BigInts are marked, then unquoted. Nobody knows the marker before it is used: no string of the message has it. */

@@ -16,6 +16,8 @@ export interface PeerDefinition {
   readonly settings: string;
   /** Whether its consumers acknowledge messages after they have handled them. */
   readonly acks: boolean;
+  /** Some are of interest at some works only; single rpcs are those with nothing else in flight. */
+  readonly only?: 'rpc' | 'single rpc';
   /** Its folder, when it is a package of its own that has to be installed. */
   readonly folder?: string;
 }
@@ -27,9 +29,6 @@ const GOLEVELUP = fileURLToPath(new URL('../peers/golevelup/', import.meta.url))
 export const OURS = 'postage';
 /** What any of them can reach at best. */
 export const LIMIT = 'bare';
-
-/** What most applications have that must not lose a request. It waits for Nagle's algorithm, so only single calls are of interest. */
-export const NEST_ACKS = 'nest-acks';
 
 export const PEERS: readonly PeerDefinition[] = [
   {
@@ -52,6 +51,17 @@ export const PEERS: readonly PeerDefinition[] = [
     acks: true,
   },
   {
+    id: 'bare-confirms',
+    title: 'amqplib alone, as careful as we are',
+    module: inPeers('bare-confirms.js'),
+    format: 'plain',
+    packages: ['amqplib'],
+    settings:
+      'as bare, and requests and replies are confirmed, on connections of their own; a request is acked when its reply is confirmed; at rpc only',
+    acks: true,
+    only: 'rpc',
+  },
+  {
     id: 'nest',
     title: 'Nest RMQ transport as shipped',
     module: inPeers('nest-shipped.js'),
@@ -61,13 +71,14 @@ export const PEERS: readonly PeerDefinition[] = [
     acks: false,
   },
   {
-    id: NEST_ACKS,
+    id: 'nest-acks',
     title: 'Nest RMQ transport as shipped, with acks',
     module: inPeers('nest-acks.js'),
     format: 'nest',
     packages: ['@nestjs/microservices', 'amqp-connection-manager', 'amqplib'],
     settings: 'no noDelay; noAck: false with an ack in the handler, prefetchCount; at single calls only',
     acks: true,
+    only: 'single rpc',
   },
   {
     id: 'nest-tuned',

@@ -51,12 +51,13 @@ describe('contendersOf', () => {
   const contenders = (id: string): string[] =>
     WORKS.filter((work) => work.id === id).flatMap((work) => contendersOf(work, PEERS).map((one) => one.id));
 
+  const without = (...ids: readonly string[]): string[] => everyPeer.filter((id) => !ids.includes(id));
+
   it('are the peers that can do the work', () => {
     expect(contenders('rpc-1-100b')).toEqual(everyPeer);
-    expect(contenders('rpc-100-100b')).toEqual(everyPeer.filter((id) => id !== 'nest-acks'));
-    expect(contenders('drain-100-100b')).toEqual(
-      everyPeer.filter((id) => !['nest', 'nest-acks'].includes(id)),
-    );
+    expect(contenders('rpc-100-100b')).toEqual(without('nest-acks'));
+    expect(contenders('publish-100-100b')).toEqual(without('nest-acks', 'bare-confirms'));
+    expect(contenders('drain-100-100b')).toEqual(without('nest-acks', 'bare-confirms', 'nest'));
   });
 
   it('are each of them in every variant', () => {

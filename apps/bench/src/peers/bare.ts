@@ -12,12 +12,12 @@ import {
 
 /** amqplib alone, as one writes it who knows it well: what any layer above it can reach at best. */
 
-const open = (url: string): Promise<ChannelModel> => connect(url, { noDelay: true });
+export const open = (url: string): Promise<ChannelModel> => connect(url, { noDelay: true });
 
-const encode = (parameters: WorkParameters): Buffer => Buffer.from(JSON.stringify(parameters));
+export const encode = (parameters: WorkParameters): Buffer => Buffer.from(JSON.stringify(parameters));
 
 // What we publish ourselves, as JSON.
-const decode = ({ content }: ConsumeMessage): WorkParameters =>
+export const decode = ({ content }: ConsumeMessage): WorkParameters =>
   JSON.parse(content.toString()) as WorkParameters;
 
 const startReplier = async (setting: Setting): Promise<Side> => {

@@ -1,5 +1,5 @@
 import type { Stage } from '../run/stage.js';
-import { everybodyInParallel, sizeName, sizeTitle, type Metric, type Round, type Work } from './work.js';
+import { everybody, sizeName, sizeTitle, type Metric, type Round, type Work } from './work.js';
 
 const PER_SECOND = 2_000;
 const PREFETCH = 100;
@@ -38,6 +38,6 @@ export const LATENCY_WORKS: readonly Work[] = [100, 1_024].map((parameterBytes) 
   title: `message to handler at ${PER_SECOND}/s, ${sizeTitle(parameterBytes)}`,
   conditions: `two processes, one clock: from just before the call that publishes to the handler; durable queue, persistent messages, prefetch ${PREFETCH}`,
   metrics: [quantile('p50', 'half of all within'), quantile('p99', '99 % within')],
-  takes: everybodyInParallel,
+  takes: everybody,
   open: (stage) => open(stage, parameterBytes),
 }));

@@ -1,5 +1,5 @@
 import type { Stage } from '../run/stage.js';
-import { cpu, everybodyInParallel, rate, sizeName, sizeTitle, type Round, type Work } from './work.js';
+import { cpu, everybody, rate, sizeName, sizeTitle, type Round, type Work } from './work.js';
 
 /** So many messages before the first round, or as many as there is time for. */
 const WARM_UP = { count: 5_000, seconds: 4 };
@@ -28,7 +28,7 @@ export const publish = (load: Publishing): Work => ({
   title: `confirmed publish, ${load.inFlight} in flight, ${sizeTitle(load.parameterBytes)}`,
   conditions: 'one process; each message is waited for until its confirm; durable queue, persistent messages',
   metrics: [rate('messages/s'), cpu('cpu', 'publisher')],
-  takes: everybodyInParallel,
+  takes: everybody,
   isQuick: load.inFlight === 100 && load.parameterBytes === 100,
   open: (stage) => open(stage, load),
 });

@@ -1,14 +1,5 @@
 import type { Stage } from '../run/stage.js';
-import {
-  cpu,
-  everybody,
-  everybodyInParallel,
-  rate,
-  sizeName,
-  sizeTitle,
-  type Round,
-  type Work,
-} from './work.js';
+import { cpu, rate, sizeName, sizeTitle, type Round, type Work } from './work.js';
 
 const PREFETCH = 100;
 /** So many calls before the first round, or as many as there is time for. */
@@ -43,7 +34,7 @@ export const rpc = (load: Rpc): Work => ({
   title: `rpc, ${load.inFlight === 1 ? 'one at a time' : `${load.inFlight} in flight`}, ${sizeTitle(load.parameterBytes)}`,
   conditions: `two processes; the reply has the parameters of the request; durable queue, transient requests and replies, prefetch ${PREFETCH}`,
   metrics: [rate('calls/s'), cpu('callerCpu', 'caller'), cpu('replierCpu', 'replier')],
-  takes: load.inFlight === 1 ? everybody : everybodyInParallel,
+  takes: ({ only }) => only !== 'single rpc' || load.inFlight === 1,
   isQuick: load.parameterBytes === 100,
   open: (stage) => open(stage, load),
 });

@@ -1,6 +1,6 @@
 import type { Stage } from '../run/stage.js';
 import { clockMs } from '../side/clock.js';
-import { everybodyInParallel, type Metric, type Round, type Work } from './work.js';
+import { everybody, type Metric, type Round, type Work } from './work.js';
 
 const open = async (stage: Stage): Promise<Round> => {
   const place = await stage.place();
@@ -34,6 +34,6 @@ export const STARTUP_WORK: Work = {
     time('process', 'from the start of the process'),
     time('app', 'from the start of the application, modules loaded'),
   ],
-  takes: everybodyInParallel,
+  takes: everybody,
   open,
 };

@@ -1,4 +1,4 @@
-import { NEST_ACKS, type PeerDefinition } from '../peers.js';
+import type { PeerDefinition } from '../peers.js';
 import type { Stage } from '../run/stage.js';
 
 export interface Metric {
@@ -52,12 +52,10 @@ export const contendersOf = (work: Work, peers: readonly PeerDefinition[]): read
       })),
   );
 
-export const everybody = (): boolean => true;
-
-export const everybodyInParallel = ({ id }: PeerDefinition): boolean => id !== NEST_ACKS;
+export const everybody = ({ only }: PeerDefinition): boolean => only === undefined;
 
 /** A consumer that does not acknowledge does less, and would only look faster. */
-export const whoeverAcks = (peer: PeerDefinition): boolean => peer.acks && everybodyInParallel(peer);
+export const whoeverAcks = (peer: PeerDefinition): boolean => peer.acks && everybody(peer);
 
 const SIZES = [
   [1_048_576, 'mb'],

@@ -1,5 +1,6 @@
 import { silent, type Observer } from '../observability/observer.js';
 import { resolveBackoff, type BackoffOptions } from './backoff.js';
+import type { Deadlines } from './deadlines.js';
 import { Declarations } from './declarations.js';
 import { deferred } from './deferred.js';
 import type { Driver } from './port.js';
@@ -85,6 +86,11 @@ export class PostageConnection {
     const notify = (): void => listener(this.snapshot);
     const stops = [this.publishing.onState(notify), this.consuming.onState(notify)];
     return () => stops.forEach((stop) => stop());
+  }
+
+  /** For what belongs to messages: where both have the same time, what was asked for first ends first. */
+  get deadlines(): Deadlines {
+    return this.#publisher.deadlines;
   }
 
   /** Publishes with a confirm. See `Publisher.publish` for what it throws. */

@@ -36,6 +36,11 @@ export class AddressDesk {
     this.#addresses.slots.release();
   }
 
+  /** An address of the kind that will do, if one is ready right now. */
+  tryTake(path: 'correlated' | 'once'): ReplyAddress | undefined {
+    return this.#addresses.tryTake(path);
+  }
+
   /**
    * An address of the kind that is needed, at once or after a wait for a connection.
    * @throws {PublishError} NOT_CONNECTED: there was no connection within the time of an attempt

@@ -42,7 +42,7 @@ describe('CallClock', () => {
     ([elapsedMs, left]) => {
       const clock = new CallClock({ timeoutMs: 100, maxRetry: 4 });
       pass(elapsedMs);
-      expect(clock.attempts().count).toBe(left);
+      expect(clock.begin()).toBe(left);
     },
   );
 
@@ -50,25 +50,25 @@ describe('CallClock', () => {
     const clock = new CallClock({ timeoutMs: 100, maxRetry: 1 });
     for (const ms of [200, 50, 1_000]) {
       pass(ms);
-      expect(clock.attempts().count).toBe(0);
+      expect(clock.begin()).toBe(0);
     }
   });
 
   it('ends every attempt at its time since the beginning, however late the one before it ended', () => {
     const clock = new CallClock({ timeoutMs: 100, maxRetry: 4 });
     pass(150);
-    const { count, leftOf } = clock.attempts();
-    expect([count, leftOf(1), leftOf(2), leftOf(4)]).toEqual([4, 50, 150, 350]);
+    const count = clock.begin();
+    expect([count, clock.leftOf(1), clock.leftOf(2), clock.leftOf(4)]).toEqual([4, 50, 150, 350]);
     pass(70);
     // The first one is over by 20 ms: those come off the second.
-    expect([leftOf(1), leftOf(2), leftOf(4)]).toEqual([1, 80, 280]);
+    expect([clock.leftOf(1), clock.leftOf(2), clock.leftOf(4)]).toEqual([1, 80, 280]);
   });
 
   it('counts attempts exactly, however many there are', () => {
     const clock = new CallClock({ timeoutMs: 200, maxRetry: Number.MAX_SAFE_INTEGER - 1 });
     pass(300);
-    const { count, leftOf } = clock.attempts();
-    expect([count, leftOf(1), leftOf(5)]).toEqual([Number.MAX_SAFE_INTEGER - 1, 100, 900]);
+    const count = clock.begin();
+    expect([count, clock.leftOf(1), clock.leftOf(5)]).toEqual([Number.MAX_SAFE_INTEGER - 1, 100, 900]);
   });
 
   it('has the attempts that the time is for: the first of them gets what is left of its own', () => {
@@ -77,12 +77,12 @@ describe('CallClock', () => {
       fc.property(milliseconds, fc.nat(10), fc.nat(700_000), (timeoutMs, maxRetry, waitedMs) => {
         const clock = new CallClock({ timeoutMs, maxRetry });
         pass(waitedMs);
-        const { count, leftOf } = clock.attempts();
-        if (waitedMs < timeoutMs * (maxRetry + 1)) expect(leftOf(count)).toBe(clock.leftMs);
+        const count = clock.begin();
+        if (waitedMs < timeoutMs * (maxRetry + 1)) expect(clock.leftOf(count)).toBe(clock.leftMs);
         else expect(count).toBe(0);
-        expect(leftOf(1)).toBeGreaterThan(0);
-        expect(leftOf(1)).toBeLessThanOrEqual(timeoutMs);
-        expect(leftOf(2) - leftOf(1)).toBe(timeoutMs);
+        expect(clock.leftOf(1)).toBeGreaterThan(0);
+        expect(clock.leftOf(1)).toBeLessThanOrEqual(timeoutMs);
+        expect(clock.leftOf(2) - clock.leftOf(1)).toBe(timeoutMs);
       }),
     );
   });

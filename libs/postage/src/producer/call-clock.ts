@@ -3,6 +3,7 @@ export class CallClock {
   readonly #startedMs = performance.now();
   readonly #timeoutMs: number;
   readonly #maxAttempts: number;
+  #missed = 0;
 
   constructor({ timeoutMs, maxRetry }: { readonly timeoutMs: number; readonly maxRetry: number }) {
     this.#timeoutMs = timeoutMs;
@@ -19,14 +20,16 @@ export class CallClock {
   }
 
   /**
-   * The attempts of a call that can begin only now: time that has gone by is taken from the first ones.
-   * `leftOf(n)`: until the n-th of these ends, counted from the beginning of the call, so that late timers do not add up.
+   * How many attempts there are for a call that can begin only now: time that has gone by is taken from the first ones,
+   * which are not counted any more.
    */
-  attempts(): { readonly count: number; readonly leftOf: (attempt: number) => number } {
-    const missed = Math.floor(this.elapsedMs / this.#timeoutMs);
-    return {
-      count: Math.max(0, this.#maxAttempts - missed),
-      leftOf: (attempt) => Math.max(1, (missed + attempt) * this.#timeoutMs - this.elapsedMs),
-    };
+  begin(): number {
+    this.#missed = Math.floor(this.elapsedMs / this.#timeoutMs);
+    return Math.max(0, this.#maxAttempts - this.#missed);
+  }
+
+  /** Until the n-th attempt ends, counted from the beginning of the call, so that late timers do not add up. */
+  leftOf(attempt: number): number {
+    return Math.max(1, (this.#missed + attempt) * this.#timeoutMs - this.elapsedMs);
   }
 }

@@ -15,15 +15,17 @@ interface Evidence {
 /** Which (exchange, key) couples are answered with the correlation id of the request, as far as one can tell by now. */
 export class EchoRecord {
   readonly #evidence = new Map<string, Evidence>();
+  /** Of the last call: the next one mostly has the same target, and a key costs more to make than to look up. */
+  #last = { exchange: '', routingKey: '', key: keyOf('', '') };
 
   /** Every recent reply from there carried its correlation id. */
   has(target: PublishTarget): boolean {
-    const evidence = this.#evidence.get(keyOf(target));
+    const evidence = this.#evidence.get(this.#keyOf(target));
     return evidence !== undefined && evidence.streak >= evidence.needed;
   }
 
   note(target: PublishTarget, echoed: boolean): void {
-    const evidence = this.#evidenceOf(keyOf(target));
+    const evidence = this.#evidenceOf(this.#keyOf(target));
     if (echoed) evidence.streak += 1;
     else {
       evidence.streak = 0;
@@ -33,6 +35,12 @@ export class EchoRecord {
 
   get size(): number {
     return this.#evidence.size;
+  }
+
+  #keyOf({ exchange, routingKey }: PublishTarget): string {
+    if (this.#last.exchange !== exchange || this.#last.routingKey !== routingKey)
+      this.#last = { exchange, routingKey, key: keyOf(exchange, routingKey) };
+    return this.#last.key;
   }
 
   #evidenceOf(key: string): Evidence {
@@ -59,4 +67,4 @@ export class EchoRecord {
   }
 }
 
-const keyOf = ({ exchange, routingKey }: PublishTarget): string => `${exchange}\n${routingKey}`;
+const keyOf = (exchange: string, routingKey: string): string => `${exchange}\n${routingKey}`;

@@ -1,5 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Deadlines } from '../connection/deadlines.js';
 import type { Delivery } from '../connection/port.js';
 import { ConnectionError } from '../errors.js';
 import { lostReplyPath, PendingCall } from './pending-call.js';
@@ -35,6 +36,7 @@ const addressNamed = (name: string, fresh: boolean) => {
 const startCall = ({ fresh = true, signal }: { fresh?: boolean; signal?: AbortSignal } = {}) => {
   const told: string[] = [];
   const call = new PendingCall(signal === undefined ? request : { ...request, signal }, {
+    deadlines: new Deadlines(),
     onStranger: ({ name }, { content }) => told.push(`stranger at ${name}: ${content.toString()}`),
     onAmbiguous: ({ name }, { command }) => told.push(`ambiguous at ${name} for ${command}`),
   });

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import type { Deadline, Deadlines, Timed } from '../connection/deadlines.js';
 import { onAbort } from '../connection/on-abort.js';
 import type { Delivery } from '../connection/port.js';
-import type { PublishWatcher } from '../connection/publication.js';
+import type { OutcomeListener, PublishWatcher } from '../connection/publication.js';
 import { ConnectionError, PublishError } from '../errors.js';
+import { CallClock } from './call-clock.js';
 import type { ReplyAddress } from './reply-address.js';
 import type { RpcRequest } from './rpc-request.js';
 
@@ -17,7 +19,8 @@ export type CallProgress =
 const TIMEOUT: CallProgress = { kind: 'timeout' };
 const AMBIGUOUS: CallProgress = { kind: 'ambiguous' };
 
-export interface CallListeners {
+export interface CallSurroundings {
+  readonly deadlines: Deadlines;
   /** A reply that is not this call's. */
   onStranger(address: ReplyAddress, delivery: Delivery): void;
   /** A reply that may be this call's, or an earlier one's. */
@@ -32,15 +35,16 @@ export interface ReplyCollector {
 }
 
 /** One rpc on its way: listens at its addresses from the first attempt to the end, also between two attempts. */
-export class PendingCall implements PublishWatcher {
+export class PendingCall implements PublishWatcher, OutcomeListener, Timed {
+  readonly request: RpcRequest;
+  readonly clock: CallClock;
   /** The same on every attempt. */
   readonly messageId = randomUUID();
   /** How often the request has left. */
   sent = 0;
   /** Why a later attempt could not be made. */
   setback: Error | undefined;
-  readonly #request: RpcRequest;
-  readonly #listeners: CallListeners;
+  readonly #around: CallSurroundings;
   readonly #addresses: ReplyAddress[] = [];
   #stopListening: (() => void) | undefined;
   #final: CallProgress | undefined;
@@ -49,11 +53,15 @@ export class PendingCall implements PublishWatcher {
   #ended = false;
   #collector: ReplyCollector | undefined;
   #onSettled: (() => void) | undefined;
+  /** While somebody waits: whom to tell, until when, and whether what is ambiguous is of interest. */
   #wake: ((progress: CallProgress) => void) | undefined;
+  #deadline: Deadline | undefined;
+  #mayRetry = true;
 
-  constructor(request: RpcRequest, listeners: CallListeners) {
-    this.#request = request;
-    this.#listeners = listeners;
+  constructor(request: RpcRequest, around: CallSurroundings) {
+    this.request = request;
+    this.clock = new CallClock(request);
+    this.#around = around;
     if (request.signal)
       this.#stopListening = onAbort(request.signal, (cause) =>
         this.fail(new PublishError('ABORTED', { ...request.target, messageId: this.messageId }, { cause })),
@@ -72,12 +80,38 @@ export class PendingCall implements PublishWatcher {
   onReturned(): void {
     this.#returned += 1;
     if (this.#returned < this.sent) return;
-    this.fail(new PublishError('UNROUTABLE', { ...this.#request.target, messageId: this.messageId }));
+    this.fail(new PublishError('UNROUTABLE', { ...this.request.target, messageId: this.messageId }));
+  }
+
+  /** Who hears what the broker says to an attempt: the call itself to its first one. */
+  outcomeOf(attempt: number): OutcomeListener {
+    if (attempt === 1) return this;
+    return { onConfirmed: () => this.onConfirmed(), onFailed: (error) => this.#onLaterFailed(error) };
+  }
+
+  /** The reply says more. */
+  onConfirmed(): void {}
+
+  onFailed(error: unknown): void {
+    // Sent, but not confirmed: the reply may come all the same.
+    if (!isOutcomeUnknown(error)) this.fail(error);
+  }
+
+  /** An earlier attempt was taken, and may be being handled: the reply to that one may come. */
+  #onLaterFailed(error: unknown): void {
+    if (isOutcomeUnknown(error)) return;
+    if (error instanceof PublishError && error.code !== 'ABORTED') this.setback = error;
+    else this.fail(error);
   }
 
   /** There is a reply, or it has failed. */
   get isSettled(): boolean {
     return this.#final !== undefined;
+  }
+
+  /** Where it listens since the last attempt, and where replies are to be sent to. */
+  get replyTo(): string {
+    return this.#addresses.at(-1)?.name ?? '';
   }
 
   /** Before the request leaves: a reply may overtake the broker's confirm. */
@@ -86,7 +120,7 @@ export class PendingCall implements PublishWatcher {
     if (this.#ended) return address.release();
     this.#addresses.push(address);
     address.onReply = (delivery) => this.#onReply(address, delivery);
-    address.onLost = (error) => this.fail(lostReplyPath(error, this.#request));
+    address.onLost = (error) => this.fail(lostReplyPath(error, this.request));
   }
 
   /** Hands on every reply, until the end; only where all its addresses are its own. */
@@ -96,11 +130,11 @@ export class PendingCall implements PublishWatcher {
     if (this.#final?.kind === 'failed') collector.onFailed(this.#final.error);
   }
 
-  /** The value of `work`; another one as soon as the call is settled, however long `work` takes. */
-  unlessSettled<T>(work: Promise<T>, otherwise: T): Promise<T> {
-    if (this.#final) return Promise.resolve(otherwise);
+  /** Done with `work`, or as soon as the call is settled, however long `work` takes. */
+  orSettled(work: Promise<void>): Promise<void> {
+    if (this.#final) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      this.#onSettled = () => resolve(otherwise);
+      this.#onSettled = resolve;
       work.then(resolve, reject);
     });
   }
@@ -111,19 +145,19 @@ export class PendingCall implements PublishWatcher {
     this.#collector?.onFailed(error);
   }
 
-  /** The end, when there is one already or within the limit; else what else there is to know. */
-  next(limitMs: number): Promise<CallProgress> {
+  /** The end, when there is one already or within the limit; else what else there is to know, where it is not too late to try again. */
+  next(limitMs: number, mayRetry = true): Promise<CallProgress> {
     if (this.#final) return Promise.resolve(this.#final);
-    if (this.#takeAmbiguous()) return Promise.resolve(AMBIGUOUS);
+    if (this.#takeAmbiguous() && mayRetry) return Promise.resolve(AMBIGUOUS);
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#wake?.(TIMEOUT), limitMs);
-      this.#wake = (progress) => {
-        clearTimeout(timer);
-        this.#wake = undefined;
-        this.#ambiguous = false;
-        resolve(progress);
-      };
+      this.#wake = resolve;
+      this.#mayRetry = mayRetry;
+      this.#deadline = this.#around.deadlines.add(limitMs, this);
     });
+  }
+
+  onTimeUp(): void {
+    this.#tell(TIMEOUT);
   }
 
   /** Throws what has ended it before anything was sent. */
@@ -145,17 +179,17 @@ export class PendingCall implements PublishWatcher {
     if (correlationId === this.messageId || (correlationId === undefined && address.fresh)) {
       if (this.#collector) this.#collector.onReply(delivery);
       else this.#answered(address, delivery);
-    } else if (correlationId !== undefined || this.#final) this.#listeners.onStranger(address, delivery);
+    } else if (correlationId !== undefined || this.#final) this.#around.onStranger(address, delivery);
     else {
-      this.#listeners.onAmbiguous(address, this.#request);
-      if (this.#wake) this.#wake(AMBIGUOUS);
-      else this.#ambiguous = true;
+      this.#around.onAmbiguous(address, this.request);
+      if (!this.#wake) this.#ambiguous = true;
+      else if (this.#mayRetry) this.#tell(AMBIGUOUS);
     }
   }
 
   #answered(address: ReplyAddress, delivery: Delivery): void {
     // Two attempts may both be answered.
-    if (this.#final) this.#listeners.onStranger(address, delivery);
+    if (this.#final) this.#around.onStranger(address, delivery);
     else this.#finish({ kind: 'reply', delivery });
   }
 
@@ -169,9 +203,21 @@ export class PendingCall implements PublishWatcher {
     if (this.#final) return;
     this.#final = progress;
     this.#onSettled?.();
-    this.#wake?.(progress);
+    this.#tell(progress);
+  }
+
+  /** Whoever waits, if anybody does. */
+  #tell(progress: CallProgress): void {
+    const wake = this.#wake;
+    if (wake === undefined) return;
+    this.#wake = undefined;
+    this.#deadline?.cancel();
+    wake(progress);
   }
 }
+
+const isOutcomeUnknown = (error: unknown): boolean =>
+  error instanceof PublishError && error.code === 'OUTCOME_UNKNOWN';
 
 /** The truth about a call whose reply has nowhere to come to any more. */
 export const lostReplyPath = (error: Error, { type, command, target }: RpcRequest): Error =>

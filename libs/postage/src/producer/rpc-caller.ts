@@ -1,13 +1,18 @@
 import type { PostageConnection } from '../connection/connection.js';
 import type { Delivery } from '../connection/port.js';
+import type { PublishRequest } from '../connection/publication.js';
 import { PublishError, RpcTimeoutError } from '../errors.js';
 import type { Observer } from '../observability/observer.js';
 import { AddressDesk, factsOf } from './address-desk.js';
 import { EchoRecord } from './echo-record.js';
-import { PendingCall, type CallListeners, type CallProgress, type ReplyCollector } from './pending-call.js';
+import {
+  PendingCall,
+  type CallProgress,
+  type CallSurroundings,
+  type ReplyCollector,
+} from './pending-call.js';
 import type { ReplyAddress } from './reply-address.js';
 import { ReplyAddresses } from './reply-addresses.js';
-import { CallClock } from './call-clock.js';
 import { expirationOf, publicationOf, type RpcRequest, type Sending } from './rpc-request.js';
 import type { RpcSnapshot } from './rpc-snapshot.js';
 
@@ -40,7 +45,7 @@ export class RpcCaller {
   readonly #addresses: ReplyAddresses;
   readonly #desk: AddressDesk;
   readonly #echo = new EchoRecord();
-  readonly #listeners: CallListeners;
+  readonly #around: CallSurroundings;
   #lateReplies = 0;
 
   constructor({ connection, observer, maxCalls, idleMs }: RpcCallerOptions) {
@@ -56,7 +61,7 @@ export class RpcCaller {
     this.#connection = connection;
     this.#addresses = new ReplyAddresses({ connection, observer, maxCalls, idleMs, onLate });
     this.#desk = new AddressDesk(this.#addresses);
-    this.#listeners = { onStranger: onLate, onAmbiguous };
+    this.#around = { deadlines: connection.deadlines, onStranger: onLate, onAmbiguous };
   }
 
   get snapshot(): RpcSnapshot {
@@ -77,56 +82,60 @@ export class RpcCaller {
    * @throws {ConnectionError} the connection that the reply would have come on was lost, or closed by us
    */
   async call(request: RpcRequest): Promise<Delivery> {
-    const clock = new CallClock(request);
-    const call = new PendingCall(request, this.#listeners);
+    const call = new PendingCall(request, this.#around);
+    let hasSlot = false;
     try {
       call.throwIfFailed();
-      if (!this.#desk.tryTakeSlot()) await this.#desk.takeSlot(request, clock);
-      try {
-        return await this.#run(request, call, clock);
-      } finally {
-        this.#desk.releaseSlot();
+      // Mostly there is a slot, and an address: then the reply is all that is waited for.
+      if (!this.#desk.tryTakeSlot()) await this.#desk.takeSlot(request, call.clock);
+      hasSlot = true;
+      const path = this.#addresses.pathFor(this.#echo.has(request.target));
+      if (!this.#tryListen(call, path)) await this.#listen(call, path);
+      const count = call.clock.begin();
+      for (let attempt = 1; attempt <= count; attempt += 1) {
+        const progress = await this.#attempt(call, attempt, attempt < count);
+        if (progress.kind === 'failed') throw progress.error;
+        if (progress.kind === 'reply') {
+          this.#echo.note(request.target, Boolean(progress.delivery.properties.correlationId));
+          return progress.delivery;
+        }
+        // The first address is listened at as before: a reply with our correlation id may yet come there. Where no other
+        // is to be had, it has to do.
+        if (progress.kind === 'ambiguous') await call.orSettled(this.#listen(call, 'once').catch(ignore));
       }
+      throw this.#notAnswered(call);
     } finally {
+      if (hasSlot) this.#desk.releaseSlot();
       call.end();
     }
   }
 
-  async #run(request: RpcRequest, call: PendingCall, clock: CallClock): Promise<Delivery> {
-    const { target } = request;
-    const listen = async (path: 'correlated' | 'once'): Promise<string> => {
-      const address = await this.#desk.take(request, clock, path);
-      call.listenAt(address);
-      return address.name;
-    };
-    let replyTo = await listen(this.#addresses.pathFor(this.#echo.has(target)));
-    const { count, leftOf } = clock.attempts();
-    for (let attempt = 1; attempt <= count; attempt += 1) {
-      const limitMs = leftOf(attempt);
-      const expirationMs = expirationOf(request, limitMs);
-      const remainingMs = clock.leftMs;
-      // The reply may have come while another address was waited for.
-      if (!call.isSettled) this.#send(request, call, { replyTo, attempt, expirationMs, remainingMs });
-      const progress = await progressWithin(call, limitMs, attempt < count);
-      if (progress.kind === 'failed') throw progress.error;
-      if (progress.kind === 'reply') {
-        this.#echo.note(target, Boolean(progress.delivery.properties.correlationId));
-        return progress.delivery;
-      }
-      // The first address is listened at as before: a reply with our correlation id may yet come there. Where no other
-      // is to be had, it has to do.
-      if (progress.kind === 'ambiguous')
-        replyTo = await call.unlessSettled(
-          listen('once').catch(() => replyTo),
-          replyTo,
-        );
-    }
-    throw this.#notAnswered(request, call, clock);
+  #tryListen(call: PendingCall, path: 'correlated' | 'once'): boolean {
+    const address = this.#desk.tryTake(path);
+    if (address) call.listenAt(address);
+    return address !== undefined;
+  }
+
+  async #listen(call: PendingCall, path: 'correlated' | 'once'): Promise<void> {
+    call.listenAt(await this.#desk.take(call.request, call.clock, path));
+  }
+
+  /** Sends the request, unless that is of no use any more, and waits. */
+  #attempt(call: PendingCall, attempt: number, mayRetry: boolean): Promise<CallProgress> {
+    const { request, clock, replyTo } = call;
+    const limitMs = clock.leftOf(attempt);
+    // Before it is sent: where it can not be sent at all, the end of the attempt comes before that of the publish.
+    const progress = call.next(limitMs, mayRetry);
+    // The reply may have come while another address was waited for.
+    if (call.isSettled) return progress;
+    const expirationMs = expirationOf(request, limitMs);
+    const publication = publicationFor(call, { replyTo, attempt, expirationMs, remainingMs: clock.leftMs });
+    this.#connection.post(publication, call.outcomeOf(attempt));
+    return progress;
   }
 
   /** The truth about a call whose time is over: it may not even have been sent. */
-  #notAnswered(request: RpcRequest, call: PendingCall, clock: CallClock): Error {
-    const { messageId, sent, setback } = call;
+  #notAnswered({ request, clock, messageId, sent, setback }: PendingCall): Error {
     const obstacle = sent === 0 ? this.#addresses.obstacle('once') : undefined;
     if (obstacle) return new PublishError('NOT_CONNECTED', request.target, { cause: obstacle.cause });
     const unsent = sent === 0 ? 'it was not sent, since its time was over before it could be' : undefined;
@@ -134,27 +143,10 @@ export class RpcCaller {
     return new RpcTimeoutError({ ...factsOf(request, clock), messageId, attempts: sent, reason });
   }
 
-  #send(request: RpcRequest, call: PendingCall, attempt: Omit<Sending, 'messageId'>): void {
-    this.#publish(request, call, attempt).catch((error: unknown) => {
-      const isPublishError = error instanceof PublishError && error.code !== 'ABORTED';
-      // Sent, but not confirmed: the reply may come all the same.
-      if (isPublishError && error.code === 'OUTCOME_UNKNOWN') return;
-      // An earlier attempt was taken, and may be being handled: the reply to that one may come.
-      if (isPublishError && attempt.attempt > 1) call.setback = error;
-      else call.fail(error);
-    });
-  }
-
-  #publish(request: RpcRequest, call: PendingCall, own: Omit<Sending, 'messageId'>): Promise<void> {
-    const { replyTo, attempt, remainingMs, expirationMs } = own;
-    const sending = { replyTo, attempt, remainingMs, expirationMs, messageId: call.messageId };
-    return this.#connection.publish(publicationOf(request, sending, call));
-  }
-
   /** An address for a request with any number of replies; the caller releases it. */
   async open(request: RpcRequest, path: 'once' | 'queue'): Promise<OpenReplies> {
-    const clock = new CallClock(request);
-    const call = new PendingCall(request, this.#listeners);
+    const call = new PendingCall(request, this.#around);
+    const { clock } = call;
     let end = (): void => call.end();
     try {
       call.throwIfFailed();
@@ -172,7 +164,8 @@ export class RpcCaller {
         send: (expires) => {
           const expirationMs = expires ? expirationOf(request, clock.leftMs) : undefined;
           const remainingMs = expires ? clock.leftMs : undefined;
-          return this.#publish(request, call, { replyTo, attempt: 1, expirationMs, remainingMs });
+          const publication = publicationFor(call, { replyTo, attempt: 1, expirationMs, remainingMs });
+          return this.#connection.publish(publication);
         },
         release: once(end),
       };
@@ -183,16 +176,13 @@ export class RpcCaller {
   }
 }
 
-/** What becomes of a call within one attempt; where it is the last one, something ambiguous changes nothing. */
-const progressWithin = (call: PendingCall, limitMs: number, mayRetry: boolean): Promise<CallProgress> =>
-  mayRetry ? call.next(limitMs) : finalProgressWithin(call, limitMs);
-
-const finalProgressWithin = async (call: PendingCall, limitMs: number): Promise<CallProgress> => {
-  const endMs = performance.now() + limitMs;
-  let progress = await call.next(limitMs);
-  while (progress.kind === 'ambiguous') progress = await call.next(endMs - performance.now());
-  return progress;
+const publicationFor = (call: PendingCall, own: Omit<Sending, 'messageId'>): PublishRequest => {
+  const { replyTo, attempt, remainingMs, expirationMs } = own;
+  const sending = { replyTo, attempt, remainingMs, expirationMs, messageId: call.messageId };
+  return publicationOf(call.request, sending, call);
 };
+
+const ignore = (): void => undefined;
 
 const once = (action: () => void): (() => void) => {
   let done = false;

@@ -50,7 +50,7 @@ export class Sender {
   /** Postage's rpc: whatever the replier says is returned, and no reply in time is returned as `TimeoutError`. */
   async call<V>(command: Message, given: CallOptions): Promise<RpcResult<V>> {
     try {
-      return await this.request<V>(command, given);
+      return this.#reader.read<V>(await this.#runtime.rpc.call(this.#request(command, given)));
     } catch (error) {
       if (error instanceof RpcTimeoutError) return timeoutResult(error);
       throw error;

@@ -9,13 +9,14 @@ import type { CallOptions } from './call-options.js';
  */
 export const targetsOf = (own: Eks, options: CallOptions, producer: string): readonly [Ek, ...Ek[]] => {
   const eks = options.eks ?? own;
-  const [first, ...rest] = eks;
-  if (first === undefined) {
+  if (!hasFirst(eks)) {
     throw new InvalidOptionError(
       'eks',
       `${producer} has no (exchange, key) couple to send to. Give it some with @Producer({ eks: [[exchange, key]] }), or per call with .with({ eks: [[exchange, key]] }).`,
     );
   }
-  if (options.eks === undefined && options.key !== undefined) return [[first[0], options.key]];
-  return [first, ...rest];
+  if (options.eks === undefined && options.key !== undefined) return [[eks[0][0], options.key]];
+  return eks;
 };
+
+const hasFirst = (eks: Eks): eks is readonly [Ek, ...Ek[]] => eks.length > 0;

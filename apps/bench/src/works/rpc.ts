@@ -3,7 +3,7 @@ import { cpu, rate, sizeName, sizeTitle, type Round, type Work } from './work.js
 
 const PREFETCH = 100;
 /** So many calls before the first round, or as many as there is time for. */
-const WARM_UP = { count: 2_000, seconds: 4 };
+const WARM_UP = { count: 10_000, seconds: 2 };
 
 interface Rpc {
   readonly inFlight: number;

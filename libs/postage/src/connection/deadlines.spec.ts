@@ -41,16 +41,28 @@ describe('Deadlines', () => {
     ]);
   });
 
-  it('has one timer for all that have as much time, and none when nobody waits', () => {
+  it('has one timer for all that have as much time, which keeps no process alive when nobody waits', () => {
     const { deadlines, add } = start();
+    const timers = vi.spyOn(globalThis, 'setTimeout');
+    const kept = (): readonly boolean[] => timers.mock.results.map(({ value }) => value.hasRef());
     const all = Array.from({ length: 10 }, (_, n) => add(String(n), 100));
     const other = add('other', 200);
-    expect([vi.getTimerCount(), deadlines.size]).toEqual([2, 11]);
+    expect([kept(), deadlines.size]).toEqual([[true, true], 11]);
     for (const each of all) each.cancel();
-    expect([vi.getTimerCount(), deadlines.size]).toEqual([1, 1]);
+    expect([kept(), deadlines.size]).toEqual([[false, true], 1]);
     other.cancel();
     other.cancel();
-    expect([vi.getTimerCount(), deadlines.size]).toEqual([0, 0]);
+    expect([kept(), deadlines.size]).toEqual([[false, false], 0]);
+    add('next', 100);
+    expect(kept()).toEqual([true, false]);
+    pass(200);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('keeps few timers, however many times somebody asked for another duration', () => {
+    const { add } = start();
+    for (let ms = 1_000; ms < 2_000; ms += 1) add('x', ms).cancel();
+    expect(vi.getTimerCount()).toBeLessThan(40);
   });
 
   it('tells nobody early: neither for one that came before, nor for a part of a millisecond', () => {

@@ -32,10 +32,8 @@ export class Deadlines {
   }
 
   #open(ms: number): DeadlineLine {
-    const onEmpty = (): void => {
-      if (this.#lines.size > MAX_KEPT) this.#lines.delete(ms);
-    };
-    const line = new DeadlineLine(ms, { outside: this.#outside, onEmpty });
+    const isDropped = (): boolean => this.#lines.size > MAX_KEPT && this.#lines.delete(ms);
+    const line = new DeadlineLine(ms, { outside: this.#outside, isDropped });
     this.#lines.set(ms, line);
     return line;
   }
@@ -64,10 +62,11 @@ export class Deadline implements InLine<Deadline> {
 
 interface LineSurroundings {
   readonly outside: AsyncResource;
-  readonly onEmpty: () => void;
+  /** Asked when nobody waits: whether nobody will. */
+  readonly isDropped: () => boolean;
 }
 
-/** Those with one and the same duration: who came first is due first. There is a timer as long as somebody waits. */
+/** Those with one and the same duration: who came first is due first. While nobody waits, the timer runs out by itself. */
 class DeadlineLine {
   readonly #ms: number;
   readonly #around: LineSurroundings;
@@ -87,15 +86,17 @@ class DeadlineLine {
     const deadline = new Deadline(timed, performance.now() + this.#ms, this);
     this.#waiting.push(deadline);
     // Where there is one, it was set for one that came earlier.
-    this.#timer ??= this.#timerIn(this.#ms);
+    if (this.#timer === undefined) this.#timer = this.#timerIn(this.#ms);
+    else if (this.#waiting.size === 1) this.#timer.ref();
     return deadline;
   }
 
   remove(deadline: Deadline): void {
     this.#waiting.remove(deadline);
     if (this.#waiting.size > 0) return;
-    this.#setTimer(undefined);
-    this.#around.onEmpty();
+    if (this.#around.isDropped()) this.#setTimer(undefined);
+    // Whoever comes next finds it running; meanwhile it keeps no process alive.
+    else this.#timer?.unref();
   }
 
   #timerIn(ms: number): NodeJS.Timeout {

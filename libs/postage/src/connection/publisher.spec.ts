@@ -4,6 +4,7 @@ import { EMPTY_TOPOLOGY } from '../topology/binding.js';
 import { PostageConnection } from './connection.js';
 import type { ChannelPort, Driver, Link } from './port.js';
 import type { PublishRequest } from './publication.js';
+import type { PublishingOptions } from './publish-policy.js';
 
 /** A broker that hears of what is published when it listens, and then of all of it at once. */
 class SilentBroker implements Driver {
@@ -115,5 +116,46 @@ describe('Publisher', () => {
     vi.useRealTimers();
     await connection.close();
     expect(connection.snapshot).toMatchObject({ publishing: { kind: 'closed' }, pendingPublishes: 0 });
+  });
+});
+
+describe('Publisher.post', () => {
+  const message = { exchange: '', content: Buffer.from('?'), properties: {}, mandatory: true };
+  const start = (publishing: PublishingOptions = {}) => {
+    const broker = new SilentBroker();
+    const connection = new PostageConnection({ driver: broker, name: 'x', publishing });
+    const told: unknown[] = [];
+    const listener = {
+      onConfirmed: () => void told.push('taken'),
+      onFailed: (error: unknown) => void told.push((error as { readonly code: unknown }).code),
+    };
+    const post = (routingKey: string): void =>
+      connection.post(
+        { message: { ...message, routingKey }, topology: EMPTY_TOPOLOGY, deadlineMs: DEADLINE_MS },
+        listener,
+      );
+    return { broker, connection, post, told };
+  };
+
+  it('tells once what has become of each, and is waited for by whoever closes', async () => {
+    const { broker, connection, post, told } = start();
+    await connection.connectPublisher();
+    await broker.declare('somebody');
+    post('somebody');
+    post('nobody');
+    const closed = connection.close();
+    expect(told).toEqual([]);
+    broker.listen();
+    await closed;
+    expect(told).toEqual(['taken', 'UNROUTABLE']);
+  });
+
+  it('tells at once why one is neither sent nor may wait', async () => {
+    const { connection, post, told } = start({ maxWaiting: 1 });
+    post('first');
+    post('second');
+    expect(told).toEqual(['BUFFER_FULL']);
+    await connection.close(1);
+    expect(told).toHaveLength(2);
   });
 });

@@ -160,17 +160,20 @@ const call = <V>(
 const generate = ({ kind, suffix }: MethodName): Method => {
   const builder = `build${kind === 'message' ? 'Message' : 'Rpc'}${suffix}`;
   const build = kind === 'message' ? undeclaredMessage(suffix) : undeclaredRpc(suffix);
+  const send = (producer: GenericProducer, built: unknown): Promise<unknown> =>
+    kind === 'rpc'
+      ? call(producer, expectRpc(built, builder))
+      : senderOf(producer).sendMessage(expectMessage(built, builder), producer[OPTIONS]);
   return function (this: GenericProducer, ...args: unknown[]): Promise<unknown> {
-    const send = (built: unknown): Promise<unknown> =>
-      kind === 'rpc'
-        ? call(this, expectRpc(built, builder))
-        : senderOf(this).sendMessage(expectMessage(built, builder), this[OPTIONS]);
-    return promised(() => {
+    try {
       const declared = (this as unknown as Record<string, unknown>)[builder];
       const built: unknown =
         typeof declared === 'function' ? Reflect.apply(declared, originOf(this), args) : build(args);
-      return built instanceof Promise ? built.then(send) : send(built);
-    });
+      return built instanceof Promise ? built.then((late) => send(this, late)) : send(this, built);
+    } catch (error) {
+      // As `promised` does, which would cost a function for each call.
+      return Promise.reject(error);
+    }
   };
 };
 

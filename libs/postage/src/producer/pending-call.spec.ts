@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Deadlines } from '../connection/deadlines.js';
 import type { Delivery } from '../connection/port.js';
-import { ConnectionError } from '../errors.js';
+import { ConnectionError, PublishError, type PublishErrorCode } from '../errors.js';
 import { lostReplyPath, PendingCall } from './pending-call.js';
 import type { ReplyAddress } from './reply-address.js';
 import { requestTo } from './rpc-request.spec.fixture.js';
@@ -175,6 +175,34 @@ describe('PendingCall, of replies that may not be its own', () => {
     address.onReply?.(reply(call.messageId));
     address.onReply?.(reply(undefined, 'late'));
     expect(told).toEqual(['stranger at first: late']);
+  });
+});
+
+describe('PendingCall, in its last attempt', () => {
+  it('is not woken by what is ambiguous, before or while it waits', async () => {
+    const { call, address, told } = startCall({ fresh: false });
+    address.onReply?.(reply(undefined));
+    const progress = call.next(200, false);
+    address.onReply?.(reply(undefined));
+    vi.advanceTimersByTime(200);
+    expect([await progress, told.length]).toEqual([{ kind: 'timeout' }, 2]);
+  });
+});
+
+describe('PendingCall, when an attempt can not be made', () => {
+  const failed = (code: PublishErrorCode): PublishError =>
+    new PublishError(code, { exchange: 'work', routingKey: 'k' });
+
+  it.each([
+    ['the first', 'NACKED', 1, [true, undefined]],
+    ['a later', 'NACKED', 2, [false, 'NACKED']],
+    ['the first', 'OUTCOME_UNKNOWN', 1, [false, undefined]],
+    ['a later', 'OUTCOME_UNKNOWN', 2, [false, undefined]],
+    ['a later', 'ABORTED', 2, [true, undefined]],
+  ] as const)('ends or goes on: %s, with %s', (_, code, attempt, [isSettled, setback]) => {
+    const { call } = startCall();
+    call.outcomeOf(attempt).onFailed(failed(code));
+    expect([call.isSettled, (call.setback as PublishError | undefined)?.code]).toEqual([isSettled, setback]);
   });
 });
 

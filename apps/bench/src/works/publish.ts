@@ -2,7 +2,9 @@ import type { Stage } from '../run/stage.js';
 import { cpu, everybody, rate, sizeName, sizeTitle, type Round, type Work } from './work.js';
 
 /** So many messages before the first round, or as many as there is time for. */
-const WARM_UP = { count: 5_000, seconds: 4 };
+const WARM_UP = { inFlight: 100, parameterBytes: 100, count: 20_000, seconds: 3 };
+/** And then as it will be measured. */
+const LAST_WARM_UP = { count: 500, seconds: 1 };
 
 interface Publishing {
   readonly inFlight: number;
@@ -14,7 +16,8 @@ const open = async (stage: Stage, load: Publishing): Promise<Round> => {
   const place = await stage.place();
   const publisher = stage.spawn();
   await publisher.call('start', { role: 'publisher', setting: stage.setting(place, { persistent: true }) });
-  await publisher.call('load', { ...load, ...WARM_UP });
+  await publisher.call('load', WARM_UP);
+  await publisher.call('load', { ...load, ...LAST_WARM_UP });
   await stage.broker.purge(place);
   return async () => {
     const { count, elapsedMs, cpuMicros } = await publisher.call('load', { ...load, seconds });

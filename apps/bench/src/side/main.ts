@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { Allocations } from './allocations.js';
 import { clockMs, cpuMicros } from './clock.js';
 import { closedLoop, steadyPace } from './loads.js';
-import { HoldMeter, LatencyMeter, meterOf } from './meters.js';
+import { CountMeter, HoldMeter, LatencyMeter, meterOf } from './meters.js';
 import {
   parametersOf,
   type Caller,
@@ -97,8 +97,13 @@ const handlers: Handlers = {
     if (!(meter instanceof LatencyMeter)) throw new Error('this consumer does not measure latencies');
     return meter.take(count);
   },
-  release: () => {
+  hold: () => {
+    if (!(meter instanceof CountMeter)) throw new Error('this consumer does not count');
+    return { count: meter.hold() };
+  },
+  release: ({ marks }) => {
     if (meter instanceof HoldMeter) meter.release();
+    if (meter instanceof CountMeter) meter.release(marks);
     return null;
   },
   cpu: () => ({ cpuMicros: cpuMicros() }),

@@ -22,6 +22,23 @@ describe('CountMeter', () => {
     await expect(reached).resolves.toMatchObject({ count: 1 });
   });
 
+  it('lets handlers wait while it holds, counts them, and takes down other marks afterwards', async () => {
+    const meter = new CountMeter([]);
+    void meter.handle(PARAMETERS);
+    expect(meter.hold()).toBe(1);
+    const order: string[] = [];
+    const waits = Promise.resolve(meter.handle(PARAMETERS)).then(() => order.push('end'));
+    await meter.reached(2);
+    order.push('release');
+    meter.release([3]);
+    await waits;
+    expect(order).toEqual(['release', 'end']);
+    expect(meter.handle(PARAMETERS)).toBeUndefined();
+    const { atMs } = await meter.reached(3);
+    const later = await meter.reached(2);
+    expect(later.atMs).toBeGreaterThan(atMs);
+  });
+
   it('does not count a message whose parameters nobody has parsed', () => {
     const meter = new CountMeter([1]);
     // What a peer would do that hands out the bytes.

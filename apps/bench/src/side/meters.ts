@@ -42,8 +42,11 @@ class Counter {
 export class CountMeter implements Meter {
   readonly #counter = new Counter();
   readonly #marks = new Map<number, Mark>();
-  readonly #wanted: readonly number[];
+  #wanted: readonly number[];
   #next: number;
+  /** What handlers wait for. */
+  #gate: Promise<void> | undefined;
+  #open: (() => void) | undefined;
 
   constructor(marks: readonly number[]) {
     this.#wanted = marks;
@@ -55,8 +58,24 @@ export class CountMeter implements Meter {
     const count = this.#counter.count + 1;
     if (count === this.#next) this.#mark(count);
     this.#counter.add();
-    return undefined;
+    return this.#gate;
   };
+
+  /** Lets handlers wait from now on; how many messages have come before. */
+  hold(): number {
+    this.#gate = new Promise((resolve) => {
+      this.#open = resolve;
+    });
+    return this.#counter.count;
+  }
+
+  /** Lets them go, and takes down other marks than before. */
+  release(marks: readonly number[]): void {
+    this.#wanted = marks;
+    this.#next = marks[0] ?? Infinity;
+    this.#gate = undefined;
+    this.#open?.();
+  }
 
   async reached(count: number): Promise<Mark> {
     await this.#counter.reached(count);

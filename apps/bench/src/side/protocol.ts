@@ -4,7 +4,7 @@ export type Role = 'replier' | 'caller' | 'publisher' | 'consumer';
 
 /** What a consumer's handlers do with the messages. */
 export type MeterRequest =
-  /** Note when so many messages have been handled. */
+  /** Note when so many messages have been handled. Between `hold` and `release` they count when they come. */
   | { readonly kind: 'count'; readonly marks: readonly number[] }
   /** Note how long each has been under way. */
   | { readonly kind: 'latency' }
@@ -67,7 +67,10 @@ export interface Commands {
     readonly request: { readonly count: number };
     readonly response: { readonly p50Ms: number; readonly p99Ms: number };
   };
-  release: { readonly request: null; readonly response: null };
+  /** From now on no handler ends (`count`: nor has one begun that has not ended). Says how many messages have been handled. */
+  hold: { readonly request: null; readonly response: { readonly count: number } };
+  /** The handlers end that wait, and no further one waits. */
+  release: { readonly request: { readonly marks: readonly number[] }; readonly response: null };
   cpu: { readonly request: null; readonly response: { readonly cpuMicros: number } };
   memory: { readonly request: null; readonly response: Memory };
   stop: { readonly request: null; readonly response: null };

@@ -54,7 +54,7 @@ const openHeld = async (stage: Stage): Promise<Round> => {
     await stage.broker.fill(place, filling);
     await consumer.call('handled', { count: IN_FLIGHT });
     const after = await used(consumer);
-    await consumer.call('release', null);
+    await consumer.call('release', { marks: [] });
     await stage.stop(consumer);
     return { perMessage: (after - before) / IN_FLIGHT };
   };

@@ -4,8 +4,8 @@ import { cpu, rate, sizeName, sizeTitle, type Round, type Work } from './work.js
 const PREFETCH = 100;
 /** Until the engine has compiled what runs often; many at a time are as good for that, and quicker. */
 const WARM_UP = { inFlight: 100, parameterBytes: 100, count: 20_000, seconds: 3 };
-/** And then as it will be measured. */
-const LAST_WARM_UP = { count: 500, seconds: 1 };
+/** Before each round: meanwhile others have had the processor and its caches. */
+const LEAD_IN = { seconds: 0.2 };
 
 interface Rpc {
   readonly inFlight: number;
@@ -19,8 +19,8 @@ const open = async (stage: Stage, load: Rpc): Promise<Round> => {
   await replier.call('start', { role: 'replier', setting });
   await caller.call('start', { role: 'caller', setting });
   await caller.call('load', WARM_UP);
-  await caller.call('load', { ...load, ...LAST_WARM_UP });
   return async () => {
+    await caller.call('load', { ...load, ...LEAD_IN });
     const before = await replier.call('cpu', null);
     const { count, elapsedMs, cpuMicros } = await caller.call('load', { ...load, seconds });
     const after = await replier.call('cpu', null);

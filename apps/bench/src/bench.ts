@@ -12,7 +12,7 @@ import { Stage } from './run/stage.js';
 import type { Choice } from './selection.js';
 import { contendersOf, type Contender, type Work } from './works/work.js';
 
-const FULL = { rounds: 5, seconds: 2 };
+const FULL = { rounds: 5, seconds: 1 };
 const QUICK = { rounds: 4, seconds: 0.3 };
 
 export interface Schedule {

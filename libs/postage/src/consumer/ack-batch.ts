@@ -3,7 +3,7 @@ import type { Settlement } from './outcome.js';
 
 export interface AckBatchOptions {
   readonly channel: Pick<ChannelPort, 'isOpen' | 'ack' | 'reject'>;
-  /** How many the broker hands out before it waits for acks; 0: any number. */
+  /** How many the broker hands out before it waits for acks. */
   readonly prefetch: number;
   /** Calls back at the end of the present turn of the event loop. @default setImmediate */
   readonly atEndOfTurn?: ((flush: () => void) => void) | undefined;
@@ -39,8 +39,7 @@ export class AckBatch {
   constructor({ channel, prefetch, atEndOfTurn = setImmediate }: AckBatchOptions) {
     this.#channel = channel;
     this.#atEndOfTurn = atEndOfTurn;
-    const share = prefetch === 0 ? MAX_WAITING : Math.floor(prefetch * WAITING_SHARE);
-    this.#enough = Math.max(1, Math.min(share, MAX_WAITING));
+    this.#enough = Math.max(1, Math.min(Math.floor(prefetch * WAITING_SHARE), MAX_WAITING));
   }
 
   /** To be told of every delivery when it comes: no ack of a later one may cover it. */

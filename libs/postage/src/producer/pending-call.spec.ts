@@ -35,14 +35,15 @@ const addressNamed = (name: string, fresh: boolean) => {
 /** A call that listens at an address, and what its listeners are told. */
 const startCall = ({ fresh = true, signal }: { fresh?: boolean; signal?: AbortSignal } = {}) => {
   const told: string[] = [];
+  const deadlines = new Deadlines();
   const call = new PendingCall(signal === undefined ? request : { ...request, signal }, {
-    deadlines: new Deadlines(),
+    deadlines,
     onStranger: ({ name }, { content }) => told.push(`stranger at ${name}: ${content.toString()}`),
     onAmbiguous: ({ name }, { command }) => told.push(`ambiguous at ${name} for ${command}`),
   });
   const address = addressNamed('first', fresh);
   call.listenAt(address);
-  return { call, address, told };
+  return { call, address, told, deadlines };
 };
 
 beforeEach(() => {
@@ -58,13 +59,13 @@ describe('PendingCall', () => {
     expect(new Set(ids).size).toBe(10);
   });
 
-  it('ends with the reply that carries its id, and leaves no timer', async () => {
-    const { call, address, told } = startCall({ fresh: false });
+  it('ends with the reply that carries its id, and leaves no deadline', async () => {
+    const { call, address, told, deadlines } = startCall({ fresh: false });
     const progress = call.next(200);
     const delivery = reply(call.messageId);
     address.onReply?.(delivery);
     expect(await progress).toEqual({ kind: 'reply', delivery });
-    expect([told, vi.getTimerCount()]).toEqual([[], 0]);
+    expect([told, deadlines.size]).toEqual([[], 0]);
   });
 
   it('tells that there was no reply in time, and can be asked again', async () => {
@@ -79,14 +80,14 @@ describe('PendingCall', () => {
   });
 
   it('loses no reply that comes between two attempts', async () => {
-    const { call, address } = startCall();
+    const { call, address, deadlines } = startCall();
     const first = call.next(200);
     vi.advanceTimersByTime(200);
     await first;
     const delivery = reply(call.messageId);
     address.onReply?.(delivery);
     expect(await call.next(200)).toEqual({ kind: 'reply', delivery });
-    expect(vi.getTimerCount()).toBe(0);
+    expect(deadlines.size).toBe(0);
   });
 
   it('loses no reply that comes before anybody asks', async () => {
@@ -144,10 +145,10 @@ describe('PendingCall, of replies that may not be its own', () => {
   );
 
   it('wakes whoever waits with an ambiguous one; the own reply is taken after it', async () => {
-    const { call, address } = startCall({ fresh: false });
+    const { call, address, deadlines } = startCall({ fresh: false });
     const progress = call.next(200);
     address.onReply?.(reply(undefined));
-    expect([await progress, vi.getTimerCount()]).toEqual([{ kind: 'ambiguous' }, 0]);
+    expect([await progress, deadlines.size]).toEqual([{ kind: 'ambiguous' }, 0]);
     const next = call.next(200);
     address.onReply?.(reply(call.messageId));
     expect(await next).toMatchObject({ kind: 'reply' });
@@ -229,7 +230,7 @@ describe('PendingCall, settled or not', () => {
 
 describe('PendingCall, when it fails', () => {
   it('tells whoever waits, and whoever asks later', async () => {
-    const { call } = startCall();
+    const { call, deadlines } = startCall();
     call.throwIfFailed();
     const waiting = call.next(200);
     const error = new Error('unroutable');
@@ -238,7 +239,7 @@ describe('PendingCall, when it fails', () => {
     expect(await waiting).toEqual({ kind: 'failed', error });
     expect(await call.next(200)).toEqual({ kind: 'failed', error });
     expect(() => call.throwIfFailed()).toThrow(error);
-    expect(vi.getTimerCount()).toBe(0);
+    expect(deadlines.size).toBe(0);
   });
 
   it('does not fail any more once it has its reply', async () => {
@@ -310,7 +311,7 @@ describe('PendingCall, whose attempts the broker returns', () => {
   });
 
   it('fails as UNROUTABLE, with its message id, when all of them have come back', async () => {
-    const { call } = startCall();
+    const { call, deadlines } = startCall();
     call.onSent();
     const first = call.next(200);
     vi.advanceTimersByTime(200);
@@ -322,7 +323,7 @@ describe('PendingCall, whose attempts the broker returns', () => {
     const { messageId } = call;
     const error = { code: 'UNROUTABLE', exchange: 'work', routingKey: 'k', messageId };
     expect(await second).toMatchObject({ kind: 'failed', error });
-    expect([call.isSettled, vi.getTimerCount()]).toEqual([true, 0]);
+    expect([call.isSettled, deadlines.size]).toEqual([true, 0]);
   });
 });
 

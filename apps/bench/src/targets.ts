@@ -5,7 +5,7 @@ import type { Summary } from './statistics.js';
 export const TARGETS: Readonly<Record<string, number>> = {
   'rpc-1-100b rate postage/bare': 0.9,
   'rpc-1-100b rate postage/nest': 30,
-  // The same of Nest as it is when a request must not be lost with its process.
+  // The same of Nest with acks, and no other setting.
   'rpc-1-100b rate postage/nest-acks': 30,
   'rpc-1-100b rate postage/nest-tuned': 1.5,
   'rpc-100-100b rate postage/bare': 0.8,

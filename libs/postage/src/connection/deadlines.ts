@@ -6,6 +6,8 @@ export interface Timed {
   onTimeUp(): void;
 }
 
+/** Node's timers take no more. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** So many durations are remembered that nobody waits for at present. */
 const MAX_KEPT = 32;
 
@@ -100,7 +102,9 @@ class DeadlineLine {
   }
 
   #timerIn(ms: number): NodeJS.Timeout {
-    return setTimeout(() => this.#around.outside.runInAsyncScope(() => this.#tellThoseDue()), ms);
+    // Where it is too long for a timer, it is set again.
+    const limitMs = Math.min(ms, MAX_TIMER_MS);
+    return this.#around.outside.runInAsyncScope(() => setTimeout(() => this.#tellThoseDue(), limitMs));
   }
 
   #setTimer(timer: NodeJS.Timeout | undefined): void {

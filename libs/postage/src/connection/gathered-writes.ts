@@ -136,7 +136,9 @@ export const gatherWrites = (model: ChannelModel): void => {
   connection.freshChannel = (channel, options) => {
     const number = open(channel, options);
     const opened = channels[number];
-    if (opened) opened.buffer = bufferOf(writes, channel);
+    // Its types do not know it; another version may not have it.
+    if (opened && typeof (channel as Partial<typeof channel>).onBufferDrain === 'function')
+      opened.buffer = bufferOf(writes, channel);
     return number;
   };
 };
@@ -153,6 +155,7 @@ const isAsKnown = (connection: object): connection is AmqpConnection => {
   const { stream, channels, freshChannel } = connection as Partial<AmqpConnection>;
   return (
     typeof stream?.write === 'function' &&
+    typeof stream.writable === 'boolean' &&
     typeof stream.cork === 'function' &&
     typeof stream.uncork === 'function' &&
     typeof stream.on === 'function' &&

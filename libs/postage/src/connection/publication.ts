@@ -31,7 +31,7 @@ export interface PublishWatcher {
 /** Told once what has become of a message: for those who need no promise of it. */
 export interface OutcomeListener {
   onConfirmed(): void;
-  /** What the promise would have been rejected with. */
+  /** What the promise would have been rejected with. It may be told while all of a lane are: it must not publish, or abort others. */
   onFailed(error: unknown): void;
 }
 
@@ -56,8 +56,6 @@ export class Publication implements InLine<Publication>, Timed {
   place: Place = 'nowhere';
   /** Sent to the broker: from here on nobody can call it back. */
   sent = false;
-  /** The broker has sent it back. */
-  isReturned = false;
   readonly #owner: PublicationOwner;
   readonly #listener: OutcomeListener | undefined;
   #request: PublishRequest;

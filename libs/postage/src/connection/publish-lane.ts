@@ -250,7 +250,8 @@ export class PublishLane implements PublicationOwner {
     if (message.exchange !== this.#exchange) return;
     const publication = findReturned(this.#unconfirmed, message);
     if (publication === undefined) return;
-    publication.isReturned = true;
+    // The confirm that follows says nothing new.
+    this.#forget(publication);
     publication.fail('UNROUTABLE');
     publication.request.watcher?.onReturned();
   }

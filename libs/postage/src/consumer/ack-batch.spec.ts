@@ -151,6 +151,14 @@ describe('AckBatch', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('lets none wait where running handlers leave little of the prefetch', () => {
+    const { channel, batch, deliver, endTurn } = start(32);
+    for (let running = 1; running <= 28; running += 1) deliver();
+    batch.settle(deliver(), 'ack');
+    endTurn();
+    expect([channel.frames, channel.unacked.size]).toEqual([1, 28]);
+  });
+
   it('leaves no timer behind when it is flushed before the channel is closed', () => {
     const { batch, deliver } = start(100);
     batch.settle(deliver(), 'ack');

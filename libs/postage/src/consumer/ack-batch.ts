@@ -11,9 +11,9 @@ export interface AckBatchOptions {
 
 /** No ack waits longer than that, in milliseconds. */
 const MAX_DELAY_MS = 5;
-/** Of the prefetch, so many acks may wait without the broker running short of deliveries that it may hand out. */
+/** Of the prefetch that no running handler takes, as much may wait: the broker must not run short of what it may hand out. */
 const WAITING_SHARE = 0.25;
-/** And never more. */
+/** And never more acks. */
 const MAX_WAITING = 64;
 
 /**
@@ -27,19 +27,19 @@ const MAX_WAITING = 64;
 export class AckBatch {
   readonly #channel: AckBatchOptions['channel'];
   readonly #atEndOfTurn: (flush: () => void) => void;
-  /** So many are sent at the end of the turn. */
-  readonly #enough: number;
+  readonly #prefetch: number;
   /** Delivered and not settled, in the order of their tags. At most as many as the channel's prefetch lets in. */
   readonly #outstanding = new Set<number>();
   /** Settled, and their acks not written. */
   #pending: number[] = [];
-  #isEnding = false;
+  /** For the end of the turn. */
+  #isScheduled = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor({ channel, prefetch, atEndOfTurn = setImmediate }: AckBatchOptions) {
     this.#channel = channel;
     this.#atEndOfTurn = atEndOfTurn;
-    this.#enough = Math.max(1, Math.min(Math.floor(prefetch * WAITING_SHARE), MAX_WAITING));
+    this.#prefetch = prefetch;
   }
 
   /** To be told of every delivery when it comes: no ack of a later one may cover it. */
@@ -84,11 +84,16 @@ export class AckBatch {
   }
 
   #schedule(): void {
-    if (this.#pending.length < this.#enough) this.#timer ??= setTimeout(this.#onTime, MAX_DELAY_MS);
-    else if (!this.#isEnding) {
-      this.#isEnding = true;
+    if (this.#mayWait) this.#timer ??= setTimeout(this.#onTime, MAX_DELAY_MS);
+    else if (!this.#isScheduled) {
+      this.#isScheduled = true;
       this.#atEndOfTurn(this.#onEndOfTurn);
     }
+  }
+
+  get #mayWait(): boolean {
+    const free = this.#prefetch - this.#outstanding.size;
+    return this.#pending.length < Math.min(Math.floor(free * WAITING_SHARE), MAX_WAITING);
   }
 
   readonly #onTime = (): void => {
@@ -96,7 +101,7 @@ export class AckBatch {
   };
 
   readonly #onEndOfTurn = (): void => {
-    this.#isEnding = false;
+    this.#isScheduled = false;
     this.flush();
   };
 }

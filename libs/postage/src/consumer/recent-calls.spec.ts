@@ -76,6 +76,15 @@ describe('RecentCalls', () => {
     expect(known(recent, 'a')).toEqual([answer]);
   });
 
+  it('remembers an answer that comes when the run has ended without one', () => {
+    const recent = new RecentCalls(MUCH);
+    const run = recent.begin(callNamed('a'));
+    recent.end(run, undefined);
+    const answer = answerOf(1);
+    recent.answer(run, answer);
+    expect([known(recent, 'a'), recent.size]).toEqual([[answer], 1]);
+  });
+
   it('minds no second end of a run, neither for those who wait nor for what is remembered', async () => {
     const recent = new RecentCalls(MUCH);
     const run = recent.begin(callNamed('a'));

@@ -121,6 +121,8 @@ export class RecentCalls {
     if (content.length > this.#limits.maxBytes) return;
     const past = new PastCall(run.callId, { content, contentType, errorName });
     run.past = past;
+    // Its run may have ended without an answer: this one comes late, and counts all the same.
+    if (!this.#known.has(run.callId)) this.#known.set(run.callId, past);
     this.#line.push(past);
     this.#answered += 1;
     this.#bytes += past.bytes;

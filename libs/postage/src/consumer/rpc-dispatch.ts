@@ -48,7 +48,7 @@ export class RpcDispatcher {
   handle(occasion: Occasion, body: MessageBody, handler: Handler): Promise<Settlement> {
     const { delivery, call } = occasion;
     const { memory, queue } = this.#options;
-    const met = memory?.meet(queue, delivery, call.remainingMs) ?? UNKNOWN;
+    const met = memory?.meet(queue, delivery, call.remainingMs) ?? NOT_REMEMBERED;
     const begin = (known: FirstOrNot): Promise<Settlement> =>
       known.kind === 'first'
         ? this.#filterAndRun({ occasion, body, handler, remembered: known.run })
@@ -59,8 +59,8 @@ export class RpcDispatcher {
   /** A call that is known already. */
   async #repeat(occasion: Occasion, body: MessageBody, { handler, met }: Repetition): Promise<Settlement> {
     const { memory } = this.#options;
-    this.#repeatedCall(occasion, body, { handler, state: met.kind });
     try {
+      this.#repeatedCall(occasion, body, { handler, state: met.kind });
       if (met.kind === 'answered') {
         const isDelivered = await this.answers.sendWanted(occasion, met.answer);
         memory?.ended(met.run, { answer: met.answer, isDelivered });
@@ -132,9 +132,12 @@ export class RpcDispatcher {
       if (answered === undefined && gaveUp) return await settlementOfGivenUp(occasion.call);
       answered ??= this.#answer(run, this.#options.toFailure(error));
     } finally {
-      // Not before the broker has the answer.
-      if (answered) await answered;
-      this.#end(run);
+      try {
+        // Not before the broker has the answer.
+        if (answered) await answered;
+      } finally {
+        this.#end(run);
+      }
     }
     return 'ack';
   }
@@ -190,8 +193,7 @@ const settlementOfGivenUp = async (call: Occasion['call']): Promise<Settlement> 
   return call.isAbandoned ? 'ack' : 'requeue';
 };
 
-/** Where nothing is remembered. */
-const UNKNOWN: FirstOrNot = { kind: 'first', run: undefined };
+const NOT_REMEMBERED: FirstOrNot = { kind: 'first', run: undefined };
 
 const noReply = ({ label }: Handler): MessageResultException =>
   new MessageResultException(

@@ -261,7 +261,7 @@ export class Subscription implements Attachment {
     this.#recover(
       new ConnectionError('CONNECTION_LOST', `the broker cancelled the consumer of queue "${this.queue}"`),
     );
-    void consumer.channel.close();
+    void consumer.close();
   }
 
   #onChannelClosed(consumer: ChannelConsumer, error: Error | undefined): void {

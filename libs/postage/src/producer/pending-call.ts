@@ -168,6 +168,7 @@ export class PendingCall implements PublishWatcher, OutcomeListener, Timed {
   /** Gives its addresses back. */
   end(): void {
     this.#ended = true;
+    this.#deadline?.cancel();
     this.#stopListening?.();
     for (const address of this.#addresses.splice(0)) address.release();
   }

@@ -69,7 +69,7 @@ const callHeaders = (attempt: number, remaining: number | undefined): Headers =>
     ...(remaining === undefined ? {} : { [CALL_HEADERS.remainingMs]: remaining }),
   });
 
-/** First attempts of calls with one and the same timeout have the same headers: amqplib is quicker with an object it knows. */
+/** First attempts of calls with one and the same timeout have the same headers: they are made once. */
 let lastHeaders = {
   attempt: 1,
   remaining: undefined as number | undefined,

@@ -151,12 +151,15 @@ describe('AckBatch', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('lets none wait where running handlers leave little of the prefetch', () => {
-    const { channel, batch, deliver, endTurn } = start(32);
-    for (let running = 1; running <= 28; running += 1) deliver();
+  it('lets none wait where running handlers leave the broker nothing to hand out', () => {
+    const { channel, batch, deliver, endTurn, turns } = start(32);
+    for (let running = 1; running <= 29; running += 1) deliver();
+    batch.settle(deliver(), 'ack');
+    batch.settle(deliver(), 'ack');
+    expect(turns).toEqual([]);
     batch.settle(deliver(), 'ack');
     endTurn();
-    expect([channel.frames, channel.unacked.size]).toEqual([1, 28]);
+    expect([channel.frames, channel.unacked.size]).toEqual([3, 29]);
   });
 
   it('leaves no timer behind when it is flushed before the channel is closed', () => {

@@ -11,7 +11,7 @@ export interface AckBatchOptions {
 
 /** No ack waits longer than that, in milliseconds. */
 const MAX_DELAY_MS = 5;
-/** Of the prefetch that no running handler takes, as much may wait: the broker must not run short of what it may hand out. */
+/** Of the prefetch, so many acks may wait. */
 const WAITING_SHARE = 0.25;
 /** And never more acks. */
 const MAX_WAITING = 64;
@@ -28,6 +28,8 @@ export class AckBatch {
   readonly #channel: AckBatchOptions['channel'];
   readonly #atEndOfTurn: (flush: () => void) => void;
   readonly #prefetch: number;
+  /** So many are sent at the end of the turn. */
+  readonly #enough: number;
   /** Delivered and not settled, in the order of their tags. At most as many as the channel's prefetch lets in. */
   readonly #outstanding = new Set<number>();
   /** Settled, and their acks not written. */
@@ -40,6 +42,7 @@ export class AckBatch {
     this.#channel = channel;
     this.#atEndOfTurn = atEndOfTurn;
     this.#prefetch = prefetch;
+    this.#enough = Math.max(1, Math.min(Math.floor(prefetch * WAITING_SHARE), MAX_WAITING));
   }
 
   /** To be told of every delivery when it comes: no ack of a later one may cover it. */
@@ -91,9 +94,10 @@ export class AckBatch {
     }
   }
 
+  /** Not where the broker can hand out nothing more until it hears of them. */
   get #mayWait(): boolean {
-    const free = this.#prefetch - this.#outstanding.size;
-    return this.#pending.length < Math.min(Math.floor(free * WAITING_SHARE), MAX_WAITING);
+    const waiting = this.#pending.length;
+    return waiting < this.#enough && waiting + this.#outstanding.size < this.#prefetch;
   }
 
   readonly #onTime = (): void => {

@@ -66,7 +66,7 @@ export class JsonEncoder implements Encoder {
   /** @throws {MalformedMessageError} not JSON, not UTF-8, or nested too deep; never with the payload in its text */
   decode(bytes: Buffer): unknown {
     const text = textOf(bytes);
-    if (isDeeperThan(bytes, this.#maxDepth)) {
+    if (isDeeperThan(text, this.#maxDepth)) {
       throw new MalformedMessageError('body', `is nested deeper than ${this.#maxDepth} levels`);
     }
     const readInteger = this.#bigIntegers === 'bigint' ? bigIntegerOf : Number;

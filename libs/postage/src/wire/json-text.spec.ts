@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { endOfString, isDeeperThan } from './json-text.js';
 
-const deep = (text: string, maxDepth: number): boolean => isDeeperThan(Buffer.from(text), maxDepth);
-
 describe('endOfString', () => {
   it.each([
     ['""', 2],
@@ -19,22 +17,22 @@ describe('endOfString', () => {
 
 describe('isDeeperThan', () => {
   it('counts arrays and objects alike', () => {
-    expect(deep('[{"a":[1]}]', 3)).toBe(false);
-    expect(deep('[{"a":[1]}]', 2)).toBe(true);
+    expect(isDeeperThan('[{"a":[1]}]', 3)).toBe(false);
+    expect(isDeeperThan('[{"a":[1]}]', 2)).toBe(true);
   });
 
   it('counts what is open at once, not how much there is', () => {
-    expect(deep('[[],[],[{}],[]]', 3)).toBe(false);
-    expect(deep(`[${'[],'.repeat(100)}[]]`, 2)).toBe(false);
+    expect(isDeeperThan('[[],[],[{}],[]]', 3)).toBe(false);
+    expect(isDeeperThan(`[${'[],'.repeat(100)}[]]`, 2)).toBe(false);
   });
 
   it('does not look into strings', () => {
-    expect(deep(String.raw`["[[[[","\"[[[[","\\",{"[[[":1}]`, 2)).toBe(false);
-    expect(deep(String.raw`["\\",[[1]]]`, 2)).toBe(true);
+    expect(isDeeperThan(String.raw`["[[[[","\"[[[[","\\",{"[[[":1}]`, 2)).toBe(false);
+    expect(isDeeperThan(String.raw`["\\",[[1]]]`, 2)).toBe(true);
   });
 
   it('comes to an end in a string that does not', () => {
-    expect(deep('["[[[[[[', 2)).toBe(false);
-    expect(deep('["[[[[[[\\', 2)).toBe(false);
+    expect(isDeeperThan('["[[[[[[', 2)).toBe(false);
+    expect(isDeeperThan('["[[[[[[\\', 2)).toBe(false);
   });
 });

@@ -18,20 +18,21 @@ export function endOfString(text: string, start: number): number {
   return -1;
 }
 
-/** Whether brackets and braces outside strings are nested deeper than that, in UTF-8. Not recursive, and no parser. */
-export function isDeeperThan(utf8: Buffer, maxDepth: number): boolean {
-  // Every level takes two bytes: most messages are too short to be that deep.
-  if (utf8.length < 2 * (maxDepth + 1)) return false;
+/** Whether brackets and braces outside strings are nested deeper than that. Not recursive, and no parser. */
+export function isDeeperThan(text: string, maxDepth: number): boolean {
+  // Every level takes two characters: most messages are too short to be that deep.
+  if (text.length < 2 * (maxDepth + 1)) return false;
   let depth = 0;
-  for (let at = 0; at < utf8.length; at += 1) {
-    const byte = utf8[at] ?? 0;
-    if (byte === QUOTE) {
-      at += 1;
-      while (at < utf8.length && utf8[at] !== QUOTE) at += utf8[at] === BACKSLASH ? 2 : 1;
-    } else if ((byte | CURLY) === OPEN) {
+  for (let at = 0; at < text.length; at += 1) {
+    const char = text.charCodeAt(at);
+    if (char === QUOTE) {
+      const end = endOfString(text, at);
+      if (end === -1) return false;
+      at = end - 1;
+    } else if ((char | CURLY) === OPEN) {
       depth += 1;
       if (depth > maxDepth) return true;
-    } else if ((byte | CURLY) === CLOSE) {
+    } else if ((char | CURLY) === CLOSE) {
       depth -= 1;
     }
   }

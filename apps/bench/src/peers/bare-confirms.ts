@@ -1,6 +1,6 @@
 import type { ConsumeMessage } from 'amqplib';
-import type { Caller, Peer, Setting, Side, WorkParameters } from '../side/peer.js';
-import { decode, encode, open, peer as bare } from './bare.js';
+import type { Caller, Peer, Setting, Side } from '../side/peer.js';
+import { decode, encode, listenForReplies, open, peer as bare } from './bare.js';
 
 /**
  * amqplib alone with what this library promises of an rpc: requests and replies are confirmed, on connections that blocked
@@ -36,18 +36,8 @@ const startReplier = async ({ url, prefetch, queues }: Setting): Promise<Side> =
 
 const startCaller = async ({ url, exchange, queues: [key], persistent }: Setting): Promise<Caller> => {
   const [consuming, sending] = [await open(url), await open(url)];
-  const channel = await consuming.createChannel();
   const requests = await sending.createConfirmChannel();
-  const { queue: replyTo } = await channel.assertQueue('', { exclusive: true });
-  const waiting = new Map<string, (parameters: WorkParameters) => void>();
-  const read = (reply: ConsumeMessage | null): void => {
-    if (reply === null) return;
-    const correlationId = String(reply.properties.correlationId);
-    const resolve = waiting.get(correlationId);
-    waiting.delete(correlationId);
-    resolve?.(decode(reply));
-  };
-  await channel.consume(replyTo, read, { noAck: true });
+  const { replyTo, waiting } = await listenForReplies(await consuming.createChannel());
   let calls = 0;
   return {
     call: (parameters) =>

@@ -37,12 +37,16 @@ const startReplier = async (setting: Setting): Promise<Side> => {
   return connection;
 };
 
-const startCaller = async (setting: Setting): Promise<Caller> => {
-  const connection = await open(setting.url);
-  // The reply says more than a confirm would.
-  const channel = await connection.createChannel();
+interface Replies {
+  readonly replyTo: string;
+  /** Who waits, by correlation ids. */
+  readonly waiting: Map<string, (parameters: WorkParameters) => void>;
+}
+
+/** One queue for all of them. */
+export const listenForReplies = async (channel: Channel): Promise<Replies> => {
   const { queue: replyTo } = await channel.assertQueue('', { exclusive: true });
-  const waiting = new Map<string, (parameters: WorkParameters) => void>();
+  const waiting: Replies['waiting'] = new Map();
   const read = (reply: ConsumeMessage | null): void => {
     if (reply === null) return;
     const correlationId = String(reply.properties.correlationId);
@@ -51,6 +55,14 @@ const startCaller = async (setting: Setting): Promise<Caller> => {
     resolve?.(decode(reply));
   };
   await channel.consume(replyTo, read, { noAck: true });
+  return { replyTo, waiting };
+};
+
+const startCaller = async (setting: Setting): Promise<Caller> => {
+  const connection = await open(setting.url);
+  // The reply says more than a confirm would.
+  const channel = await connection.createChannel();
+  const { replyTo, waiting } = await listenForReplies(channel);
   const [key] = setting.queues;
   let calls = 0;
   return {

@@ -1,10 +1,15 @@
 import type { Stage } from '../run/stage.js';
-import { cpu, everybody, rate, sizeName, sizeTitle, type Round, type Work } from './work.js';
-
-/** So many messages before the first round, or as many as there is time for. */
-const WARM_UP = { inFlight: 100, parameterBytes: 100, count: 20_000, seconds: 3 };
-/** Before each round: meanwhile others have had the processor and its caches. */
-const LEAD_IN = { seconds: 0.2 };
+import {
+  cpu,
+  everybody,
+  rate,
+  sizeName,
+  sizeTitle,
+  type Round,
+  type Work,
+  LEAD_IN,
+  WARM_UP,
+} from './work.js';
 
 interface Publishing {
   readonly inFlight: number;

@@ -1,11 +1,7 @@
 import type { Stage } from '../run/stage.js';
-import { cpu, rate, sizeName, sizeTitle, type Round, type Work } from './work.js';
+import { cpu, LEAD_IN, rate, sizeName, sizeTitle, WARM_UP, type Round, type Work } from './work.js';
 
 const PREFETCH = 100;
-/** Until the engine has compiled what runs often; many at a time are as good for that, and quicker. */
-const WARM_UP = { inFlight: 100, parameterBytes: 100, count: 20_000, seconds: 3 };
-/** Before each round: meanwhile others have had the processor and its caches. */
-const LEAD_IN = { seconds: 0.2 };
 
 interface Rpc {
   readonly inFlight: number;

@@ -52,6 +52,11 @@ export const contendersOf = (work: Work, peers: readonly PeerDefinition[]): read
       })),
   );
 
+/** Until the engine has compiled what runs often; many at a time are as good for that, and quicker. */
+export const WARM_UP = { inFlight: 100, parameterBytes: 100, count: 20_000, seconds: 3 };
+/** Before each round: meanwhile others have had the processor and its caches. */
+export const LEAD_IN = { seconds: 0.2 };
+
 export const everybody = ({ only }: PeerDefinition): boolean => only === undefined;
 
 /** A consumer that does not acknowledge does less, and would only look faster. */

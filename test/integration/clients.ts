@@ -23,7 +23,7 @@ export const clientsOf = (world: World) => {
   /** To the exchange of this name, with its name as the key. */
   const eksOf = (name: string): Eks => [[world.exchangeOf(name), name]];
 
-  /** An application that was given a client, as any Nest code would be. */
+  /** An application that was given a client, as all Nest code would be. */
   const withClient = async (options: ClientOptions): Promise<ClientApp> => {
     const events = new Events();
     const all = { connection: { url: world.url }, observer: events.observe, ...options };

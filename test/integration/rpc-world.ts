@@ -129,7 +129,7 @@ export const useRpcWorld = (open: () => Promise<TestBroker>): RpcWorld => {
   return world;
 };
 
-/** A result message as bytes, as any peer would write it. */
+/** A result message as bytes, as every peer would write it. */
 export const resultBytes = (value: unknown, type: 'success' | 'error' | 'exception' = 'success'): Buffer =>
   Buffer.from(
     JSON.stringify({

@@ -82,7 +82,7 @@ const fingerprintOf = ({ pid }: Program): unknown =>
 
 const twice = <T>(value: T): T[] => [value, value];
 
-/** The command as any peer may write it. */
+/** The command as a peer may write it. */
 const echo = (parameters: string): object => ({
   type: 'command',
   name: 'echo',

@@ -61,7 +61,7 @@ const CONTENT_TYPE = 0x8000;
 const HEADERS = 0x2000;
 const CORRELATION_ID = 0x0400;
 
-/** Publishes as any client can that writes its own frames. */
+/** Publishes as a client can that writes its own frames. */
 export const publishRaw = (channel: Channel, message: RawMessage): void => {
   const { exchange = '', key, headers, content, correlationId } = message;
   // The number of the channel, and the way to write bytes, are amqplib's own business.

@@ -49,7 +49,7 @@ export class AmqpDriver implements Driver {
   }
 }
 
-/** One refusal of several addresses is temporary as long as any of them was merely not there. */
+/** One refusal of several addresses is temporary where at least one of them was merely not there. */
 const worst = (failures: readonly ConnectionError[]): ConnectionError => {
   const [first] = failures;
   if (first === undefined)

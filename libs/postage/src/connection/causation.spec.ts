@@ -35,7 +35,7 @@ describe('Causation', () => {
   });
 
   it.each([5, '', null, { id: 'x' }, Buffer.from('x'), undefined])(
-    'takes the header %o for none: any peer can write anything',
+    'takes the header %o for none, since peers can write anything',
     (value) => {
       const cause = causeWith({ correlationId: value, causationId: value }, { messageId: 'own' });
       expect([cause.correlationId, cause.causationId]).toEqual(['own', undefined]);

@@ -52,7 +52,7 @@ export abstract class GenericProducer {
   with(options: CallOptions): this;
   with(options: CallOptions): this | QueueOnly<this> {
     const merged = mergeCallOptions(this[OPTIONS], options);
-    // Object.create types its result as any: it is this producer with one field laid over.
+    // Object.create gives its result no type: it is this producer with one field laid over.
     return Object.create(this, { [OPTIONS]: { value: merged }, [ORIGIN]: { value: originOf(this) } }) as this;
   }
 

@@ -22,7 +22,7 @@ export interface ReplyAddressesOptions {
 
 /** What replies are needed for; it decides which kind of address will do. */
 export type ReplyPath =
-  /** One reply, from peers that are known to echo the correlation id: any private queue, used again and again. */
+  /** One reply, from peers that are known to echo the correlation id: a private queue that is used again and again. */
   | 'correlated'
   /** Replies that may carry no correlation id: a name that nobody else has ever been told. */
   | 'once'

@@ -45,9 +45,9 @@ export class TopicTree<T> {
 
   #collect(search: { node: Node<T>; words: readonly string[]; found: Set<T> }, at: number): void {
     const { node, words, found } = search;
-    const any = node.children.get('#');
-    if (any !== undefined) {
-      for (let next = at; next <= words.length; next += 1) this.#collect({ node: any, words, found }, next);
+    const hash = node.children.get('#');
+    if (hash !== undefined) {
+      for (let next = at; next <= words.length; next += 1) this.#collect({ node: hash, words, found }, next);
     }
     const word = words[at];
     if (word === undefined) {

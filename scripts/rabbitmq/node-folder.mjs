@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, open, realpath, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, realpath, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -12,12 +12,14 @@ import { join } from 'node:path';
  * @property {number} managementPort
  * @property {number} distPort
  * @property {number} epmdPort
+ * @property {number | undefined} tlsPort none where there is no listener for TLS
  */
 
 /**
  * @typedef {object} NodeSettings
  * @property {readonly string[]} plugins
  * @property {Readonly<Record<string, string | number | boolean>>} config
+ * @property {Readonly<Record<string, string | boolean>>} tls ssl_options
  * @property {string} rabbitmqctl
  */
 
@@ -76,9 +78,19 @@ function nodeEnvironment(path, identity) {
 
 /**
  * @param {NodeIdentity} identity
- * @param {NodeSettings['config']} extra
+ * @param {NodeSettings['tls']} tls
  */
-function configFile(identity, extra) {
+function tlsListener({ tlsPort }, tls) {
+  if (tlsPort === undefined) return {};
+  const options = Object.entries(tls).map(([key, value]) => [`ssl_options.${key}`, value]);
+  return { 'listeners.ssl.local': `127.0.0.1:${tlsPort}`, ...Object.fromEntries(options) };
+}
+
+/**
+ * @param {NodeIdentity} identity
+ * @param {NodeSettings} settings
+ */
+function configFile(identity, { config, tls }) {
   const settings = {
     'listeners.tcp.local': `127.0.0.1:${identity.amqpPort}`,
     'management.tcp.ip': '127.0.0.1',
@@ -87,7 +99,8 @@ function configFile(identity, extra) {
     // Tests ask the management API who is connected: it need not know it five seconds late.
     collect_statistics_interval: 1_000,
     'log.console.level': 'info',
-    ...extra,
+    ...tlsListener(identity, tls),
+    ...config,
   };
   const lines = Object.entries(settings).map(([key, value]) => `${key} = ${value}\n`);
   return lines.join('');
@@ -129,13 +142,14 @@ export async function makeTemporaryFolder() {
  * @param {NodeSettings} settings
  * @returns {Promise<NodeFolder>}
  */
-export async function fillNodeFolder(path, identity, { plugins, config, rabbitmqctl }) {
+export async function fillNodeFolder(path, identity, settings) {
+  const { plugins, rabbitmqctl } = settings;
   const env = nodeEnvironment(path, identity);
   const ctl = join(path, 'rabbitmqctl');
   await Promise.all([
     mkdir(join(path, 'conf.d')),
     writeFile(join(path, '.erlang.cookie'), identity.cookie, { mode: 0o400 }),
-    writeFile(join(path, 'rabbitmq.conf'), configFile(identity, config)),
+    writeFile(join(path, 'rabbitmq.conf'), configFile(identity, settings)),
     writeFile(join(path, 'enabled_plugins'), `[${plugins.join(',')}].\n`),
     writeFile(join(path, 'rabbitmq-env.conf'), ''),
     writeFile(ctl, ctlScript(rabbitmqctl, env)),
@@ -143,18 +157,4 @@ export async function fillNodeFolder(path, identity, { plugins, config, rabbitmq
   // Not by the mode of writeFile, which the umask may narrow.
   await chmod(ctl, 0o700);
   return { path, log: join(path, 'node.log'), ctl, pidFile: join(path, 'node.pid'), env };
-}
-
-/**
- * The last lines of a log, or nothing when there is none.
- *
- * @param {string} path
- * @param {number} lineCount
- * @returns {Promise<string>}
- */
-export async function tail(path, lineCount) {
-  const file = await open(path).catch(() => undefined);
-  if (file === undefined) return '';
-  const text = await file.readFile('utf8').finally(() => file.close());
-  return text.trimEnd().split('\n').slice(-lineCount).join('\n');
 }

@@ -3,8 +3,7 @@ import { once } from 'node:events';
 import { open, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LauncherError, PortTakenError } from './launcher-error.mjs';
-import { tail } from './node-folder.mjs';
-import { probeAmqp, probeManagement } from './probe.mjs';
+import { probeAmqp, probeListener, probeManagement } from './probe.mjs';
 import { endGroup, killAll } from './processes.mjs';
 
 /** @import { ChildProcess } from 'node:child_process' */
@@ -27,6 +26,7 @@ import { endGroup, killAll } from './processes.mjs';
  * @property {NodeFolder} folder
  * @property {string} url
  * @property {string} managementUrl
+ * @property {number | undefined} [tlsPort]
  * @property {number} readyTimeoutMs
  * @property {Watchdog} watchdog
  * @property {AbortSignal | undefined} [signal] gives up the start
@@ -42,9 +42,19 @@ const LOG_LINES = 40;
 const PORT_TAKEN = /eaddrinuse|dist_port_already_used|nodistribution/;
 
 /**
+ * A node that has been spawned, and need not be ready.
+ *
+ * @typedef {object} Launched
+ * @property {ChildProcess} child
+ * @property {number} leader the id of its process group
+ * @property {number} logStart where in the log it begins to write
+ */
+
+/**
  * In a group of its own: Ctrl-C at the terminal must reach the command alone, the node has to last until it ended.
  *
  * @param {NodeProcessOptions} options
+ * @returns {Promise<Launched>}
  */
 async function spawnNode({ server, folder, watchdog }) {
   const log = await open(folder.log, 'a');
@@ -55,7 +65,8 @@ async function spawnNode({ server, folder, watchdog }) {
     child.unref();
     const leader = /** @type {number} */ (child.pid);
     child.once('exit', watchdog.remember({ kind: 'group', leader }));
-    return { child, leader };
+    const { size } = await log.stat();
+    return { child, leader, logStart: size };
   } finally {
     await log.close();
   }
@@ -65,10 +76,11 @@ async function spawnNode({ server, folder, watchdog }) {
 const hasEnded = (child) => child.exitCode !== null || child.signalCode !== null;
 
 /** @param {NodeProcessOptions} options */
-async function whyNotReady({ url, managementUrl }) {
+async function whyNotReady({ url, managementUrl, tlsPort }) {
   try {
     await probeAmqp(url, PROBE_LIMIT_MS);
     await probeManagement(managementUrl, PROBE_LIMIT_MS);
+    if (tlsPort !== undefined) await probeListener(managementUrl, tlsPort, PROBE_LIMIT_MS);
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -77,31 +89,49 @@ async function whyNotReady({ url, managementUrl }) {
 
 /**
  * @param {NodeProcessOptions} options
- * @param {ChildProcess} child
+ * @param {Launched} launched
  */
-async function waitUntilReady(options, child) {
+async function waitUntilReady(options, { child, logStart }) {
+  /** @param {string} what */
+  const failure = async (what) => startFailure(what, await readLog(options.folder.log, logStart));
   const deadline = Date.now() + options.readyTimeoutMs;
   for (;;) {
     const why = await whyNotReady(options);
     options.signal?.throwIfAborted();
-    if (child.exitCode !== null || child.signalCode !== null)
-      throw await startFailure(options, 'ended while starting');
+    if (child.exitCode !== null || child.signalCode !== null) throw await failure('ended while starting');
     if (why === undefined) return;
+    // Without one of its listeners, a node runs all the same.
+    const startError = await failure('could not listen');
+    if (startError instanceof PortTakenError) throw startError;
     if (Date.now() > deadline) {
-      throw await startFailure(options, `was not ready within ${options.readyTimeoutMs} ms (${why})`);
+      throw await failure(`was not ready within ${options.readyTimeoutMs} ms (${why})`);
     }
     await sleep(READY_POLL_MS);
   }
 }
 
 /**
- * @param {NodeProcessOptions} options
- * @param {string} what
+ * What this run has written.
+ *
+ * @param {string} path
+ * @param {number} start where it begins
  */
-async function startFailure({ folder }, what) {
-  const log = await tail(folder.log, LOG_LINES);
-  const message = `The RabbitMQ node ${what}. The end of its log:\n${log}`;
-  return PORT_TAKEN.test(log) ? new PortTakenError(message) : new LauncherError(message);
+async function readLog(path, start) {
+  const content = await readFile(path).catch(() => Buffer.alloc(0));
+  return content.toString('utf8', start);
+}
+
+/**
+ * @param {string} what
+ * @param {string} log
+ */
+function startFailure(what, log) {
+  const lines = log.trimEnd().split('\n');
+  const end = `The end of its log:\n${lines.slice(-LOG_LINES).join('\n')}`;
+  const taken = lines.find((line) => PORT_TAKEN.test(line));
+  return taken === undefined
+    ? new LauncherError(`The RabbitMQ node ${what}. ${end}`)
+    : new PortTakenError(`The RabbitMQ node ${what}: ${taken}\n${end}`);
 }
 
 /**
@@ -122,9 +152,10 @@ async function readPid(folder, leader) {
  * @returns {Promise<NodeProcess>}
  */
 export async function launchNode(options) {
-  const { child, leader } = await spawnNode(options);
+  const launched = await spawnNode(options);
+  const { child, leader } = launched;
   try {
-    await waitUntilReady(options, child);
+    await waitUntilReady(options, launched);
   } catch (error) {
     // Nobody asks a node to end in order that never got going.
     await killAll([-leader]);

@@ -5,6 +5,8 @@ export interface PrivateNodeOptions {
   readonly plugins?: readonly string[];
   /** Lines of rabbitmq.conf, added to ours. */
   readonly config?: Readonly<Record<string, string | number | boolean>>;
+  /** `ssl_options` of a listener for TLS, which it then has beside the plain one. */
+  readonly tls?: Readonly<Record<string, string | boolean>>;
   /** A node to share the cookie and the port mapper of, so that the two can form a cluster; stop that one last. */
   readonly beside?: PrivateNode;
   /** How long a start may take, in milliseconds. @default 90_000 */
@@ -14,7 +16,7 @@ export interface PrivateNodeOptions {
 export interface PrivateNode {
   readonly url: string;
   readonly managementUrl: string;
-  readonly identity: { readonly name: string };
+  readonly identity: { readonly name: string; readonly tlsPort: number | undefined };
   /** The process of the present run, or of the last one. */
   readonly pid: number;
   /** Runs rabbitmqctl for this node (1 to 3 s) and resolves with its stdout. */

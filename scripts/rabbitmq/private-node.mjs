@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { startEpmd } from './epmd.mjs';
 import { findRabbitmqctl, findRabbitmqServer } from './find.mjs';
-import { freePorts } from './free-port.mjs';
 import { LauncherError, PortTakenError } from './launcher-error.mjs';
 import { removeNodeFolder } from './leftovers.mjs';
 import { fillNodeFolder, makeTemporaryFolder } from './node-folder.mjs';
 import { launchNode } from './node-process.mjs';
+import { reservePorts } from './reserved-ports.mjs';
 import { run } from './run.mjs';
 import { Watchdog } from './watchdog.mjs';
 
@@ -16,6 +16,7 @@ import { Watchdog } from './watchdog.mjs';
  * @typedef {object} PrivateNodeOptions
  * @property {readonly string[]} [plugins] plugins to enable beside rabbitmq_management
  * @property {NodeSettings['config']} [config] lines of rabbitmq.conf, added to ours
+ * @property {NodeSettings['tls']} [tls] ssl_options of a listener for TLS, which it then has beside the plain one
  * @property {string} [nodename] Erlang's name of the node, `x@localhost`; by default a random one
  * @property {PrivateNode} [beside] a node to share the cookie and the port mapper of, so that the two can form a
  *   cluster; stop that one last
@@ -102,14 +103,15 @@ class Holdings {
 }
 
 /**
- * @param {PrivateNode | undefined} beside
- * @param {string | undefined} nodename
+ * @param {PrivateNodeOptions} options
+ * @param {Holdings} held
  * @returns {Promise<NodeIdentity>}
  */
-async function chooseIdentity(beside, nodename) {
-  const [amqpPort, managementPort, distPort, epmdPort] = /** @type {[number, number, number, number]} */ (
-    await freePorts(4)
-  );
+async function chooseIdentity({ beside, nodename, tls }, held) {
+  const reserved = await reservePorts(5);
+  held.add(reserved.release);
+  const [amqpPort, managementPort, distPort, epmdPort, tlsPort] =
+    /** @type {[number, number, number, number, number]} */ (reserved.ports);
   return {
     name: nodename ?? `postage-${randomBytes(4).toString('hex')}@localhost`,
     cookie: beside?.identity.cookie ?? randomBytes(16).toString('hex'),
@@ -117,6 +119,7 @@ async function chooseIdentity(beside, nodename) {
     amqpPort,
     managementPort,
     distPort,
+    tlsPort: tls && tlsPort,
   };
 }
 
@@ -134,16 +137,17 @@ async function findPrograms() {
  * @param {PrivateNodeOptions} options
  * @param {Holdings} held
  */
-async function open({ plugins = [], config = {}, nodename, beside, watchdog, signal, ...options }, held) {
+async function open(options, held) {
+  const { plugins = [], config = {}, tls = {}, beside, watchdog, signal } = options;
   const { server, rabbitmqctl } = await findPrograms();
-  const identity = await chooseIdentity(beside, nodename);
+  const identity = await chooseIdentity(options, held);
   const guard = watchdog ?? new Watchdog();
   if (watchdog === undefined) held.add(() => guard.close());
 
   const path = await makeTemporaryFolder();
   held.add(guard.remember({ kind: 'folder', path }));
   held.add(() => removeNodeFolder(path));
-  const settings = { plugins: ['rabbitmq_management', ...plugins], config, rabbitmqctl };
+  const settings = { plugins: ['rabbitmq_management', ...plugins], config, tls, rabbitmqctl };
   const folder = await fillNodeFolder(path, identity, settings);
 
   if (beside === undefined) {
@@ -156,6 +160,7 @@ async function open({ plugins = [], config = {}, nodename, beside, watchdog, sig
     watchdog: guard,
     url: `amqp://guest:guest@127.0.0.1:${identity.amqpPort}`,
     managementUrl: `http://guest:guest@127.0.0.1:${identity.managementPort}`,
+    tlsPort: identity.tlsPort,
     readyTimeoutMs: options.readyTimeoutMs ?? READY_LIMIT_MS,
   };
   const firstRun = await launchNode({ ...launch, signal });

@@ -51,6 +51,30 @@ export function probeAmqp(address, timeoutMs) {
  * @returns {Promise<void>}
  */
 export async function probeManagement(address, timeoutMs) {
+  const response = await askOverview(address, timeoutMs);
+  await response.body?.cancel();
+}
+
+/**
+ * Resolves once a broker that listens on this port, too, has answered at the management API.
+ *
+ * @param {string} address
+ * @param {number} port
+ * @param {number} timeoutMs
+ * @returns {Promise<void>}
+ */
+export async function probeListener(address, port, timeoutMs) {
+  const response = await askOverview(address, timeoutMs);
+  const { listeners } = /** @type {{ listeners: readonly { port: number }[] }} */ (await response.json());
+  if (!listeners.some((listener) => listener.port === port))
+    throw new Error(`it does not listen on port ${port}`);
+}
+
+/**
+ * @param {string} address
+ * @param {number} timeoutMs
+ */
+async function askOverview(address, timeoutMs) {
   const { origin, pathname, username, password } = new URL(address);
   const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   const authorization = `Basic ${Buffer.from(login).toString('base64')}`;
@@ -59,9 +83,10 @@ export async function probeManagement(address, timeoutMs) {
   const response = await fetch(overview, { headers: { authorization }, signal }).catch((error) => {
     throw new Error(describe(error), { cause: error });
   });
+  if (response.ok) return response;
   await response.body?.cancel();
   if (response.status === 401) throw new Error('it refused the user or the password');
-  if (!response.ok) throw new Error(`it answered ${response.status} to GET /api/overview`);
+  throw new Error(`it answered ${response.status} to GET /api/overview`);
 }
 
 /**

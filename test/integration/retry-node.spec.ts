@@ -1,37 +1,20 @@
 import { Ctx } from '@nestjs/microservices';
 import { connect, type ChannelModel } from 'amqplib';
 import { DEFAULT_EXCHANGE, MessageHandler, PostageContext, Processor, type QueueFlags } from 'nestjs-postage';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
+import { faultNode } from '../faults/support/fault-node.js';
 import { startReceiver } from '../support/apps.js';
 import { eventually, Inbox } from '../support/eventually.js';
 import { uniqueName } from '../support/rabbit.js';
 import { DiskFull } from './retry-world.js';
 import { command, Events } from './world.js';
 
-/** What these tests need of a broker of their own. */
-interface Node {
-  readonly url: string;
-  ctl(...args: readonly string[]): Promise<string>;
-  kill(): Promise<void>;
-  restart(): Promise<void>;
-  stop(): Promise<void>;
-}
-
-let node: Node;
+const node = faultNode();
 const closers: (() => Promise<unknown>)[] = [];
-
-beforeAll(async () => {
-  const path = new URL('../../scripts/rabbitmq/private-node.mjs', import.meta.url).href;
-  // A script without types; what it gives is described above.
-  const launcher = (await import(/* @vite-ignore */ path)) as { startPrivateNode(): Promise<Node> };
-  node = await launcher.startPrivateNode();
-}, 120_000);
 
 afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 }, 60_000);
-
-afterAll(() => node.stop(), 60_000);
 
 const peer = async (): Promise<ChannelModel> => {
   const model = await connect(node.url);

@@ -7,7 +7,7 @@ import {
 import { eventually } from '../../support/eventually.js';
 import { createVhost, managementOf, uniqueName, type Broker, type Vhost } from '../../support/rabbit.js';
 
-export interface FaultNodeOptions extends Pick<PrivateNodeOptions, 'config' | 'plugins'> {
+export interface FaultNodeOptions extends Pick<PrivateNodeOptions, 'config' | 'plugins' | 'tls'> {
   /** A node that runs, whose cluster this one joins when it starts. */
   readonly beside?: FaultNode;
 }
@@ -36,8 +36,8 @@ export class FaultNode implements Broker {
   }
 
   async start(): Promise<void> {
-    const { beside, config = {}, plugins = [] } = this.#options;
-    if (beside === undefined) this.#node = await startPrivateNode({ config, plugins });
+    const { beside, config = {}, ...others } = this.#options;
+    if (beside === undefined) this.#node = await startPrivateNode({ config, ...others });
     else {
       const joining = {
         'cluster_formation.peer_discovery_backend': 'classic_config',
@@ -46,7 +46,7 @@ export class FaultNode implements Broker {
       this.#node = await startPrivateNode({
         beside: beside.#started,
         config: { ...config, ...joining },
-        plugins,
+        ...others,
       });
     }
   }
@@ -67,6 +67,13 @@ export class FaultNode implements Broker {
   /** Erlang's name of it. */
   get name(): string {
     return this.#started.identity.name;
+  }
+
+  /** Of its listener for TLS. */
+  get tlsPort(): number {
+    const { tlsPort } = this.#started.identity;
+    if (tlsPort === undefined) throw new Error('the node has no listener for TLS');
+    return tlsPort;
   }
 
   /** Its process, of the present run or the last one. */

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ConnectionOptions } from 'nestjs-postage';
 import { afterAll, beforeAll } from 'vitest';
-import { freePorts } from '../../../scripts/rabbitmq/free-port.mjs';
 import { FaultNode } from './fault-node.js';
 
 /** See test/fixtures/tls/make.sh. */
@@ -24,20 +23,17 @@ export const identity = async (name: Identity): Promise<{ cert: Buffer; key: Buf
 export class TlsNode {
   #node: FaultNode | undefined;
   #folder = '';
-  #port = 0;
 
   async start(): Promise<void> {
     this.#folder = await mkdtemp(join(tmpdir(), 'postage-tls-'));
     await this.#copy('server');
-    [this.#port = 0] = await freePorts(1);
     this.#node = new FaultNode({
-      config: {
-        'listeners.ssl.local': `127.0.0.1:${this.#port}`,
-        'ssl_options.cacertfile': join(FIXTURES, 'ca.pem'),
-        'ssl_options.certfile': join(this.#folder, 'cert.pem'),
-        'ssl_options.keyfile': join(this.#folder, 'key.pem'),
-        'ssl_options.verify': 'verify_peer',
-        'ssl_options.fail_if_no_peer_cert': true,
+      tls: {
+        cacertfile: join(FIXTURES, 'ca.pem'),
+        certfile: join(this.#folder, 'cert.pem'),
+        keyfile: join(this.#folder, 'key.pem'),
+        verify: 'verify_peer',
+        fail_if_no_peer_cert: true,
       },
     });
     await this.#node.start();
@@ -54,12 +50,12 @@ export class TlsNode {
   }
 
   get port(): number {
-    return this.#port;
+    return this.plain.tlsPort;
   }
 
   /** As guest, by this name. */
   url(host = 'localhost'): string {
-    return `amqps://guest:guest@${host}:${this.#port}`;
+    return `amqps://guest:guest@${host}:${this.port}`;
   }
 
   /** Changes the certificate that it shows to whoever connects from now on, as a renewal would. */

@@ -46,8 +46,21 @@ const mismatches = async (
   return wrong;
 };
 
-/** So many replies with a correlation id make a target known to echo it: its calls use pooled queues from then on. */
-const PROOF = 120;
+/** So many replies with a correlation id make a target known to echo it, whose calls share a reply queue from then on. */
+const PROOF = 100;
+
+const isShared = (request: PeerMessage): boolean => !replyToOf(request).startsWith('amq.rabbitmq.reply-to');
+
+/** Calls until the shared queue is there, which is made as soon as it would be of use, and which no call waits for. */
+const reachShared = async (
+  call: (n: number) => Promise<unknown>,
+  requests: Inbox<PeerMessage>,
+): Promise<void> => {
+  for (let n = 0; !requests.items.some(isShared); n += 1) {
+    if (n === 10 * PROOF) throw new Error('no call has used a shared reply queue');
+    await call(n);
+  }
+};
 
 describe.each(TEST_BROKERS)('repliers on $broker', ({ broker, open }) => {
   const world = useRpcWorld(open);
@@ -140,6 +153,22 @@ describe.each(TEST_BROKERS)('repliers on $broker', ({ broker, open }) => {
     expect(wrong).toEqual([]);
   });
 
+  it('that echo the id answer 1,000 calls at once through one queue', async () => {
+    const queue = uniqueName('echoing');
+    const requests = new Inbox<PeerMessage>();
+    await serve(queue, (peer) => (request) => {
+      requests.push(request);
+      answering(peer, echoing)(request);
+    });
+    const caller = await world.caller();
+    const call = async (n: number) => (await caller.to(queue).rpc('echo', n)).unwrap();
+    await reachShared(call, requests);
+    const before = requests.items.length;
+    expect(await mismatches(1_000, 1_000, call)).toEqual([]);
+    expect(new Set(requests.items.slice(before).map(replyToOf)).size).toBe(1);
+    expect(caller.snapshot()).toMatchObject({ replyQueues: 1, lateReplies: 0 });
+  });
+
   it('that have always echoed the id may stop to: the reply is not guessed at, but the call is sent again', async () => {
     const queue = uniqueName('mixed');
     let propertiesOf: Properties = echoing;
@@ -150,9 +179,7 @@ describe.each(TEST_BROKERS)('repliers on $broker', ({ broker, open }) => {
     });
     const caller = await world.caller();
     const calls = caller.to(queue);
-    expect(await mismatches(PROOF, 1, async (n) => (await calls.rpc('echo', n)).unwrap())).toEqual([]);
-    // Two at once make sure that there is a queue that an earlier call has used.
-    expect(await mismatches(2, 1, async (n) => (await calls.rpc('echo', n)).unwrap())).toEqual([]);
+    await reachShared((n) => calls.rpc('echo', n), requests);
     expect(caller.snapshot().replyQueues).toBe(1);
     const sentBefore = requests.items.length;
 
@@ -168,13 +195,48 @@ describe.each(TEST_BROKERS)('repliers on $broker', ({ broker, open }) => {
     expect(requests.items).toHaveLength(sentBefore + 3);
   });
 
+  it('that stop to echo the id while others wait have only those calls sent again that get no other reply', async () => {
+    const queue = uniqueName('mixed');
+    const requests = new Inbox<PeerMessage>();
+    let hold = false;
+    const peer = await serve(queue, (self) => (request) => {
+      requests.push(request);
+      if (!hold) answering(self, echoing)(request);
+    });
+    const caller = await world.caller();
+    const calls = caller.to(queue);
+    const call = async (n: number) => (await calls.rpc('echo', n)).unwrap();
+    await reachShared(call, requests);
+    const before = requests.items.length;
+
+    hold = true;
+    const answers = Promise.all(Array.from({ length: 50 }, (_, n) => call(n)));
+    await requests.take(before + 50);
+    const [mute, ...others] = requests.items.slice(before);
+    if (!mute) throw new Error('nothing was asked');
+    hold = false;
+    answering(peer, silent)(mute);
+    for (const request of others) answering(peer, echoing)(request);
+
+    expect(await answers).toEqual(Array.from({ length: 50 }, (_, n) => n));
+    expect(caller.events.of('reply.ambiguous').items).toHaveLength(1);
+    const again = requests.items.slice(before + 50);
+    expect(again.map(({ properties }) => properties.messageId)).toEqual([mute.properties.messageId]);
+    expect(again.map(isShared)).toEqual([false]);
+    expect(caller.snapshot().pending).toBe(0);
+  });
+
   it('that answer where no call can be meant for sure are not believed, without a retry either', async () => {
     const queue = uniqueName('mixed');
     let answer: ((request: PeerMessage) => void) | undefined;
-    const peer = await serve(queue, (self) => (request) => (answer ?? answering(self, echoing))(request));
+    const requests = new Inbox<PeerMessage>();
+    const peer = await serve(queue, (self) => (request) => {
+      requests.push(request);
+      (answer ?? answering(self, echoing))(request);
+    });
     const caller = await world.caller();
     const calls = caller.to(queue, { timeoutMs: 10_000, maxRetry: 0 });
-    for (let n = 0; n < PROOF; n += 1) await calls.rpc('echo', n);
+    await reachShared((n) => calls.rpc('echo', n), requests);
     answer = (request) => {
       peer.send(replyToOf(request), resultBytes('of an earlier call'));
       peer.send(replyToOf(request), resultBytes('of this one'), echoing(request));
@@ -208,11 +270,15 @@ describe.each(TEST_BROKERS)('repliers on $broker', ({ broker, open }) => {
 
   it('leave no reply queue and no channel behind once nobody has called for a while', async () => {
     const [echoes, mute] = [uniqueName('echoing'), uniqueName('silent')];
-    await serve(echoes, (peer) => answering(peer, echoing));
+    const requests = new Inbox<PeerMessage>();
+    await serve(echoes, (peer) => (request) => {
+      requests.push(request);
+      answering(peer, echoing)(request);
+    });
     await serve(mute, (peer) => answering(peer, silent));
     const caller = await world.caller({ replyQueueIdleMs: 500 });
     const call = (queue: string) => async (n: number) => (await caller.to(queue).rpc('echo', n)).unwrap();
-    expect(await mismatches(PROOF, 1, call(echoes))).toEqual([]);
+    await reachShared(call(echoes), requests);
     await Promise.all([mismatches(50, 10, call(echoes)), mismatches(50, 10, call(mute))]);
     expect(caller.snapshot().replyQueues).toBeGreaterThan(0);
     expect(caller.snapshot().directReplies).toBeGreaterThan(0);

@@ -180,7 +180,7 @@ const describeReply = (event: PostageEvent): { level: Level; text: string } | un
     case 'reply.ambiguous':
       return line(
         'warn',
-        `dropped a reply without a correlation id at "${event.queue}": an earlier call may have been meant. Where peers stop to echo the id, their calls are sent once more`,
+        `dropped a reply without a correlation id at "${event.queue}": another call may have been meant. Where peers stop to echo the id, their calls are sent once more`,
       );
     case 'call.repeated':
       return line(

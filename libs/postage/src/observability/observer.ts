@@ -83,7 +83,7 @@ export type PostageEvent =
   | { readonly kind: 'reply.unencodable'; readonly at: DeliveryFacts; readonly error: Error }
   | { readonly kind: 'reply.undeliverable'; readonly at: DeliveryFacts; readonly error: unknown }
   | { readonly kind: 'reply.late'; readonly queue: string; readonly correlationId: string | undefined }
-  /** Dropped: it carries no correlation id, and an earlier call of that queue may have been meant. */
+  /** Dropped: it carries no correlation id, and any call of that queue may have been meant. */
   | { readonly kind: 'reply.ambiguous'; readonly queue: string }
   /** A request that has come before: its handler does not run again. */
   | {

@@ -9,12 +9,14 @@ import { requestTo } from './rpc-request.spec.fixture.js';
 
 const request = requestTo({ exchange: '', routingKey: 'replier' });
 
+const ignore = (): void => undefined;
+
 /** A desk with a place for one call, on a connection that nobody needs. */
 const startDesk = (): AddressDesk => {
   const connection = new PostageConnection({ driver: new MemoryBroker(), name: 'x' });
   const limits = { maxCalls: 1, idleMs: 60_000 };
   return new AddressDesk(
-    new ReplyAddresses({ connection, observer: silent, ...limits, onLate: () => undefined }),
+    new ReplyAddresses({ connection, observer: silent, ...limits, onLate: ignore, onAmbiguous: ignore }),
   );
 };
 

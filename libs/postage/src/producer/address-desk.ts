@@ -36,18 +36,18 @@ export class AddressDesk {
     this.#addresses.slots.release();
   }
 
-  /** An address of the kind that will do, if one is ready right now. */
-  tryTake(path: 'correlated' | 'once'): ReplyAddress | undefined {
-    return this.#addresses.tryTake(path);
+  /** An address of a kind that will do, if one is ready right now. `echoes`: the target is known to echo correlation ids. */
+  tryTake(messageId: string, echoes: boolean): ReplyAddress | undefined {
+    return this.#addresses.tryTake(messageId, echoes);
   }
 
   /**
-   * An address of the kind that is needed, at once or after a wait for a connection.
+   * An address for this call alone, at once or after a wait for a connection.
    * @throws {PublishError} NOT_CONNECTED: there was no connection within the time of an attempt
    * @throws {RpcTimeoutError} there was one, but the broker had no address for us in time
    */
   async take(request: RpcRequest, clock: CallClock, path: ReplyPath): Promise<ReplyAddress> {
-    const ready = path === 'queue' ? undefined : this.#addresses.tryTake(path);
+    const ready = path === 'queue' ? undefined : this.#addresses.tryTakeOnce();
     if (ready) return ready;
     const onLimit = (): Error | number => {
       const obstacle = this.#addresses.obstacle(path);

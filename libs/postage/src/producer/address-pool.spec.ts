@@ -7,7 +7,7 @@ import { BrokerError, ConnectionError } from '../errors.js';
 import { MemoryBroker } from '../testing/memory-broker.js';
 import { AddressPool } from './address-pool.js';
 import { FakeMaker, type Renewal } from './fake-maker.spec.fixture.js';
-import type { ReplyAddress } from './reply-address.js';
+import type { ReplyAddress, ReplyListener } from './reply-address.js';
 
 const delivery = (text: string): Delivery => ({
   deliveryTag: 1,
@@ -48,6 +48,10 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((connection) => connection.close()));
 });
 
+const telling = (told: unknown[]): ReplyListener => ({
+  onReply: () => undefined,
+  onLost: (error) => told.push(error),
+});
 const patient = (): AbortSignal => new AbortController().signal;
 const turn = (): Promise<void> => new Promise(setImmediate);
 const until = async (isSo: () => boolean): Promise<void> => {
@@ -72,12 +76,11 @@ describe('AddressPool', () => {
     const { pool, maker } = startPool();
     const first = await pool.take(patient());
     expect(pool.tryTake()).toBeUndefined();
-    first.onReply = () => undefined;
-    first.onLost = () => undefined;
+    first.listener = { onReply: () => undefined, onLost: () => undefined };
     first.release();
     first.release();
     // Of the earlier call nothing is left at it.
-    expect([pool.size, first.onReply, first.onLost]).toEqual([1, undefined, undefined]);
+    expect([pool.size, first.listener]).toEqual([1, undefined]);
     expect([pool.tryTake(), pool.tryTake()]).toEqual([first, undefined]);
     first.release();
     expect([await pool.take(patient()), maker.made, maker.discarded]).toEqual([first, 1, []]);
@@ -136,7 +139,10 @@ describe('AddressPool', () => {
     const { pool, maker, late } = startPool();
     const address = await pool.take(patient());
     const replies: string[] = [];
-    address.onReply = ({ content }) => replies.push(content.toString());
+    address.listener = {
+      onReply: (_, { content }) => replies.push(content.toString()),
+      onLost: () => undefined,
+    };
     maker.events.onDelivery(address, delivery('in time'));
     address.release();
     maker.events.onDelivery(address, delivery('late'));
@@ -162,7 +168,7 @@ describe('AddressPool', () => {
     const { pool, maker } = startPool();
     const [used, resting] = [await pool.take(patient()), await pool.take(patient())];
     const told: Error[] = [];
-    used.onLost = (error) => told.push(error);
+    used.listener = telling(told);
     resting.release();
     const gone = new Error('deleted');
     maker.events.onGone(used, gone);
@@ -177,7 +183,7 @@ describe('AddressPool, on a connection that is lost', () => {
   it('tells those who use an address, and lets those who wait go on waiting', async () => {
     const { cut, pool, maker } = startPool();
     const told: Error[] = [];
-    (await pool.take(patient())).onLost = (error) => told.push(error);
+    (await pool.take(patient())).listener = telling(told);
     const held = deferred<never>();
     maker.gate = () => held.promise;
     const waiting = [pool.take(patient()), pool.take(patient())];
@@ -226,7 +232,7 @@ describe('AddressPool, on a connection that is lost', () => {
     const { pool, maker } = startPool();
     const used = await pool.take(patient());
     const told: Error[] = [];
-    used.onLost = (error) => told.push(error);
+    used.listener = telling(told);
     const broken = new Error('channel closed');
     const { events } = maker;
     events.onBroken(broken);
@@ -243,7 +249,7 @@ describe('AddressPool, on a connection that is lost', () => {
     await cut();
     const used = await pool.take(patient());
     const told: Error[] = [];
-    used.onLost = (error) => told.push(error);
+    used.listener = telling(told);
     events.onBroken(new Error('that channel'));
     expect([told, pool.size, maker.restored.length]).toEqual([[], 1, 2]);
   });
@@ -265,7 +271,7 @@ describe('AddressPool, for those who get no address', () => {
   it('tells those who wait, and those who use one, that the connection was closed by us', async () => {
     const { connection, pool, maker } = startPool();
     const told: Error[] = [];
-    (await pool.take(patient())).onLost = (error) => told.push(error);
+    (await pool.take(patient())).listener = telling(told);
     maker.gate = () => new Promise(() => undefined);
     const waiting = outcomes([pool.take(patient()), pool.take(patient())]);
     await until(() => maker.made === 3);

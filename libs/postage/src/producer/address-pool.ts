@@ -81,7 +81,7 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
     this.#makeRoom();
     const used = [...this.#used];
     this.#used.clear();
-    for (const address of used) address.onLost?.(error);
+    for (const address of used) address.listener?.onLost(error);
     if (error instanceof ConnectionError && error.code === 'CONNECTION_CLOSED')
       this.#waiters.rejectAll(error);
   }
@@ -119,7 +119,7 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
   #eventsOn(link: Link): AddressEvents {
     return {
       onDelivery: (address, delivery) => {
-        if (address.onReply) address.onReply(delivery);
+        if (address.listener) address.listener.onReply(address, delivery);
         else this.#options.onLate(address, delivery);
       },
       onGone: (address, error) => this.#drop(address as A, error),
@@ -133,8 +133,7 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
   }
 
   #release(address: A, link: Link): void {
-    address.onReply = undefined;
-    address.onLost = undefined;
+    address.listener = undefined;
     if (!this.#used.delete(address)) return;
     const renewed = this.#options.maker.renew(address);
     if (typeof renewed === 'boolean') this.#released(address, renewed, link);
@@ -165,7 +164,7 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
     this.#gone.add(address);
     this.#resting.remove(address);
     this.#makeRoom();
-    if (this.#used.delete(address)) address.onLost?.(error);
+    if (this.#used.delete(address)) address.listener?.onLost(error);
     this.#serveWaiters();
   }
 

@@ -5,9 +5,7 @@ import type { ReplyAddress } from './reply-address.js';
 
 const addressNamed = (name: string): ReplyAddress => ({
   name,
-  fresh: true,
-  onReply: undefined,
-  onLost: undefined,
+  listener: undefined,
   release: () => undefined,
 });
 const addressesNamed = (...names: readonly string[]): ReplyAddress[] => names.map(addressNamed);

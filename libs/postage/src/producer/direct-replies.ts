@@ -53,9 +53,7 @@ export class DirectReplies implements AddressMaker<DirectAddress> {
     const channel = await link.openChannel();
     const address: DirectAddress = {
       name: '',
-      fresh: true,
-      onReply: undefined,
-      onLost: undefined,
+      listener: undefined,
       release: () => events.release(address),
       channel,
       consumerTag: '',

@@ -8,7 +8,7 @@ const MAX_TARGETS = 10_000;
 
 interface Evidence {
   streak: number;
-  /** Doubled by every reply without an id: a mixed fleet must not be taken for one that echoes, again and again. */
+  /** Doubled by every reply without an id that ends a row: a mixed fleet must not be taken for one that echoes, again and again. */
   needed: number;
 }
 
@@ -27,7 +27,7 @@ export class EchoRecord {
   note(target: PublishTarget, echoed: boolean): void {
     const evidence = this.#evidenceOf(this.#keyOf(target));
     if (echoed) evidence.streak += 1;
-    else {
+    else if (evidence.streak > 0) {
       evidence.streak = 0;
       evidence.needed = Math.min(evidence.needed * 2, MAX_PROOF);
     }

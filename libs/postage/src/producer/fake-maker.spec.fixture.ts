@@ -28,7 +28,7 @@ export class FakeMaker implements AddressMaker<ReplyAddress> {
     this.made += 1;
     const name = `address ${this.made}`;
     const release = (): void => events.release(address);
-    const address: ReplyAddress = { name, fresh: true, onReply: undefined, onLost: undefined, release };
+    const address: ReplyAddress = { name, listener: undefined, release };
     await this.gate(address);
     return address;
   }

@@ -1,50 +1,8 @@
 import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Deadlines } from '../connection/deadlines.js';
-import type { Delivery } from '../connection/port.js';
 import { ConnectionError, PublishError, type PublishErrorCode } from '../errors.js';
-import { lostReplyPath, PendingCall } from './pending-call.js';
-import type { ReplyAddress } from './reply-address.js';
-import { requestTo } from './rpc-request.spec.fixture.js';
-
-const request = requestTo({ exchange: 'work', routingKey: 'k' });
-
-const reply = (correlationId: string | undefined, text = '!'): Delivery => ({
-  deliveryTag: 1,
-  redelivered: false,
-  exchange: '',
-  routingKey: 'address',
-  content: Buffer.from(text),
-  properties: correlationId === undefined ? {} : { correlationId },
-});
-
-const addressNamed = (name: string, fresh: boolean) => {
-  const address = {
-    name,
-    fresh,
-    onReply: undefined as ReplyAddress['onReply'],
-    onLost: undefined as ReplyAddress['onLost'],
-    released: 0,
-    release: (): void => {
-      address.released += 1;
-    },
-  };
-  return address;
-};
-
-/** A call that listens at an address, and what its listeners are told. */
-const startCall = ({ fresh = true, signal }: { fresh?: boolean; signal?: AbortSignal } = {}) => {
-  const told: string[] = [];
-  const deadlines = new Deadlines();
-  const call = new PendingCall(signal === undefined ? request : { ...request, signal }, {
-    deadlines,
-    onStranger: ({ name }, { content }) => told.push(`stranger at ${name}: ${content.toString()}`),
-    onAmbiguous: ({ name }, { command }) => told.push(`ambiguous at ${name} for ${command}`),
-  });
-  const address = addressNamed('first', fresh);
-  call.listenAt(address);
-  return { call, address, told, deadlines };
-};
+import { lostReplyPath } from './pending-call.js';
+import { addressNamed, reply, request, startCall } from './pending-call.spec.fixture.js';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
@@ -60,10 +18,10 @@ describe('PendingCall', () => {
   });
 
   it('ends with the reply that carries its id, and leaves no deadline', async () => {
-    const { call, address, told, deadlines } = startCall({ fresh: false });
+    const { call, address, told, deadlines } = startCall();
     const progress = call.next(200);
     const delivery = reply(call.messageId);
-    address.onReply?.(delivery);
+    address.reply(delivery);
     expect(await progress).toEqual({ kind: 'reply', delivery });
     expect([told, deadlines.size]).toEqual([[], 0]);
   });
@@ -75,7 +33,7 @@ describe('PendingCall', () => {
     expect(await first).toEqual({ kind: 'timeout' });
     const second = call.next(200);
     vi.advanceTimersByTime(199);
-    address.onReply?.(reply(call.messageId));
+    address.reply(reply(call.messageId));
     expect(await second).toMatchObject({ kind: 'reply' });
   });
 
@@ -85,7 +43,7 @@ describe('PendingCall', () => {
     vi.advanceTimersByTime(200);
     await first;
     const delivery = reply(call.messageId);
-    address.onReply?.(delivery);
+    address.reply(delivery);
     expect(await call.next(200)).toEqual({ kind: 'reply', delivery });
     expect(deadlines.size).toBe(0);
   });
@@ -93,15 +51,15 @@ describe('PendingCall', () => {
   it('loses no reply that comes before anybody asks', async () => {
     const { call, address } = startCall();
     const delivery = reply(undefined);
-    address.onReply?.(delivery);
+    address.reply(delivery);
     expect(await call.next(200)).toEqual({ kind: 'reply', delivery });
   });
 
   it('listens at all its addresses until the end, and gives each back once', async () => {
-    const { call, address } = startCall({ fresh: false });
-    const second = addressNamed('second', true);
+    const { call, address } = startCall();
+    const second = addressNamed('second');
     call.listenAt(second);
-    address.onReply?.(reply(call.messageId, 'to the first'));
+    address.reply(reply(call.messageId, 'to the first'));
     const progress = await call.next(200);
     expect(progress.kind === 'reply' && progress.delivery.content.toString()).toBe('to the first');
     expect([!call.isWanted(), address.released, second.released]).toEqual([false, 0, 0]);
@@ -113,80 +71,11 @@ describe('PendingCall', () => {
   it('takes a second answer for one that nobody waits for', async () => {
     const { call, address, told } = startCall();
     const delivery = reply(call.messageId, 'one');
-    address.onReply?.(delivery);
-    address.onReply?.(reply(call.messageId, 'two'));
-    address.onReply?.(reply(undefined, 'three'));
+    address.reply(delivery);
+    address.reply(reply(call.messageId, 'two'));
+    address.reply(reply(undefined, 'three'));
     expect(await call.next(200)).toEqual({ kind: 'reply', delivery });
     expect(told).toEqual(['stranger at first: two', 'stranger at first: three']);
-  });
-});
-
-describe('PendingCall, of replies that may not be its own', () => {
-  it.each([true, false])('never takes one with another id, at a fresh address or not (%s)', async (fresh) => {
-    const { call, address, told } = startCall({ fresh });
-    const progress = call.next(200);
-    address.onReply?.(reply(startCall().call.messageId));
-    expect(told).toEqual(['stranger at first: !']);
-    vi.advanceTimersByTime(200);
-    expect(await progress).toEqual({ kind: 'timeout' });
-  });
-
-  it.each([undefined, ''])(
-    'takes one without an id (%o) where no earlier call was, and nowhere else',
-    async (id) => {
-      const fresh = startCall({ fresh: true });
-      fresh.address.onReply?.(reply(id));
-      expect(await fresh.call.next(200)).toMatchObject({ kind: 'reply' });
-      const used = startCall({ fresh: false });
-      used.address.onReply?.(reply(id));
-      expect(await used.call.next(200)).toEqual({ kind: 'ambiguous' });
-      expect([fresh.told, used.told]).toEqual([[], ['ambiguous at first for ask']]);
-    },
-  );
-
-  it('wakes whoever waits with an ambiguous one; the own reply is taken after it', async () => {
-    const { call, address, deadlines } = startCall({ fresh: false });
-    const progress = call.next(200);
-    address.onReply?.(reply(undefined));
-    expect([await progress, deadlines.size]).toEqual([{ kind: 'ambiguous' }, 0]);
-    const next = call.next(200);
-    address.onReply?.(reply(call.messageId));
-    expect(await next).toMatchObject({ kind: 'reply' });
-  });
-
-  it('tells of ambiguous ones between two attempts once', async () => {
-    const { call, address, told } = startCall({ fresh: false });
-    address.onReply?.(reply(undefined));
-    address.onReply?.(reply(undefined));
-    expect([await call.next(200), told.length]).toEqual([{ kind: 'ambiguous' }, 2]);
-    const next = call.next(200);
-    vi.advanceTimersByTime(200);
-    expect(await next).toEqual({ kind: 'timeout' });
-  });
-
-  it('prefers the own reply to an ambiguous one before it', async () => {
-    const { call, address } = startCall({ fresh: false });
-    address.onReply?.(reply(undefined));
-    address.onReply?.(reply(call.messageId));
-    expect(await call.next(200)).toMatchObject({ kind: 'reply' });
-  });
-
-  it('finds nothing ambiguous any more once it has its reply', () => {
-    const { call, address, told } = startCall({ fresh: false });
-    address.onReply?.(reply(call.messageId));
-    address.onReply?.(reply(undefined, 'late'));
-    expect(told).toEqual(['stranger at first: late']);
-  });
-});
-
-describe('PendingCall, in its last attempt', () => {
-  it('is not woken by what is ambiguous, before or while it waits', async () => {
-    const { call, address, told } = startCall({ fresh: false });
-    address.onReply?.(reply(undefined));
-    const progress = call.next(200, false);
-    address.onReply?.(reply(undefined));
-    vi.advanceTimersByTime(200);
-    expect([await progress, told.length]).toEqual([{ kind: 'timeout' }, 2]);
   });
 });
 
@@ -209,11 +98,11 @@ describe('PendingCall, when an attempt can not be made', () => {
 
 describe('PendingCall, settled or not', () => {
   it('is settled by its reply, before anybody asks, and by no other', () => {
-    const { call, address } = startCall({ fresh: false });
-    address.onReply?.(reply('somebody else'));
-    address.onReply?.(reply(undefined));
+    const { call, address } = startCall();
+    address.reply(reply('somebody else'));
+    address.replyToSomebody(true);
     expect(call.isSettled).toBe(false);
-    address.onReply?.(reply(call.messageId));
+    address.reply(reply(call.messageId));
     expect(call.isSettled).toBe(true);
   });
 
@@ -244,7 +133,7 @@ describe('PendingCall, when it fails', () => {
 
   it('does not fail any more once it has its reply', async () => {
     const { call, address } = startCall();
-    address.onReply?.(reply(call.messageId));
+    address.reply(reply(call.messageId));
     call.fail(new Error('unroutable'));
     call.throwIfFailed();
     expect(await call.next(200)).toMatchObject({ kind: 'reply' });
@@ -253,7 +142,7 @@ describe('PendingCall, when it fails', () => {
   it('takes the reply to a failed call for one that nobody waits for', async () => {
     const { call, address, told } = startCall();
     call.fail(new Error('unroutable'));
-    address.onReply?.(reply(call.messageId));
+    address.reply(reply(call.messageId));
     expect(told).toEqual(['stranger at first: !']);
     expect(await call.next(200)).toMatchObject({ kind: 'failed' });
   });
@@ -286,10 +175,10 @@ describe('PendingCall, when it fails', () => {
 
   it('tells that nobody knows whether it was handled, when one of its addresses is lost', async () => {
     const { call } = startCall();
-    const second = addressNamed('second', true);
+    const second = addressNamed('second');
     call.listenAt(second);
     const cause = new Error('socket hang up');
-    second.onLost?.(cause);
+    second.lose(cause);
     const progress = await call.next(200);
     expect(progress).toMatchObject({ kind: 'failed', error: { code: 'CONNECTION_LOST', cause } });
     expect(() => call.throwIfFailed()).toThrow(/command "ask" \(exchange "work", key "k"\).*unknown/);
@@ -304,7 +193,7 @@ describe('PendingCall, whose attempts the broker returns', () => {
     call.onSent();
     call.onReturned();
     expect(call.isSettled).toBe(false);
-    address.onReply?.(reply(call.messageId));
+    address.reply(reply(call.messageId));
     // Late, and of no interest any more.
     call.onReturned();
     expect(await progress).toMatchObject({ kind: 'reply' });
@@ -345,17 +234,17 @@ describe('PendingCall, for any number of replies', () => {
 
   it('hands on every one, with its id or without, and no strangers', () => {
     const { call, address, told, replies } = startCollecting();
-    address.onReply?.(reply(call.messageId, 'one'));
-    address.onReply?.(reply(undefined, 'two'));
-    address.onReply?.(reply('somebody else', 'three'));
-    address.onReply?.(reply(call.messageId, 'four'));
+    address.reply(reply(call.messageId, 'one'));
+    address.reply(reply(undefined, 'two'));
+    address.reply(reply('somebody else', 'three'));
+    address.reply(reply(call.messageId, 'four'));
     expect([replies, told]).toEqual([['one', 'two', 'four'], ['stranger at first: three']]);
   });
 
   it('tells once that no more can come', () => {
     const { call, address, failures, replies } = startCollecting();
-    address.onReply?.(reply(undefined, 'one'));
-    address.onLost?.(new Error('socket hang up'));
+    address.reply(reply(undefined, 'one'));
+    address.lose(new Error('socket hang up'));
     call.fail(new Error('nacked'));
     expect([replies, codesOf(failures)]).toEqual([['one'], ['CONNECTION_LOST']]);
   });

@@ -5,7 +5,7 @@ import type { Delivery } from '../connection/port.js';
 import type { OutcomeListener, PublishWatcher } from '../connection/publication.js';
 import { ConnectionError, PublishError } from '../errors.js';
 import { CallClock } from './call-clock.js';
-import type { ReplyAddress } from './reply-address.js';
+import type { ReplyAddress, ReplyListener } from './reply-address.js';
 import type { RpcRequest } from './rpc-request.js';
 
 /** What a call waits for, and what may come instead. */
@@ -18,13 +18,18 @@ export type CallProgress =
 
 const TIMEOUT: CallProgress = { kind: 'timeout' };
 const AMBIGUOUS: CallProgress = { kind: 'ambiguous' };
+/**
+ * How long the calls that a reply without a correlation id may be for go on waiting, in milliseconds: for all but one of
+ * them the own reply is still to come, and to send them again would have them handled twice.
+ */
+const DOUBT_MS = 1_000;
 
 export interface CallSurroundings {
   readonly deadlines: Deadlines;
   /** A reply that is not this call's. */
   onStranger(address: ReplyAddress, delivery: Delivery): void;
-  /** A reply that may be this call's, or an earlier one's. */
-  onAmbiguous(address: ReplyAddress, request: RpcRequest): void;
+  /** A reply that may be this call's, or another one's. */
+  onAmbiguous(request: RpcRequest): void;
 }
 
 /** For requests with any number of replies. */
@@ -35,7 +40,7 @@ export interface ReplyCollector {
 }
 
 /** One rpc on its way: listens at its addresses from the first attempt to the end, also between two attempts. */
-export class PendingCall implements PublishWatcher, OutcomeListener, Timed {
+export class PendingCall implements PublishWatcher, OutcomeListener, ReplyListener, Timed {
   readonly request: RpcRequest;
   readonly clock: CallClock;
   /** The same on every attempt. */
@@ -119,8 +124,7 @@ export class PendingCall implements PublishWatcher, OutcomeListener, Timed {
     // It came too late: the call is over, and would never give it back.
     if (this.#ended) return address.release();
     this.#addresses.push(address);
-    address.onReply = (delivery) => this.#onReply(address, delivery);
-    address.onLost = (error) => this.fail(lostReplyPath(error, this.request));
+    address.listener = this;
   }
 
   /** Hands on every reply, until the end; only where all its addresses are its own. */
@@ -152,12 +156,16 @@ export class PendingCall implements PublishWatcher, OutcomeListener, Timed {
     return new Promise((resolve) => {
       this.#wake = resolve;
       this.#mayRetry = mayRetry;
-      this.#deadline = this.#around.deadlines.add(limitMs, this);
+      this.#waitFor(limitMs);
     });
   }
 
+  #waitFor(limitMs: number): void {
+    this.#deadline = this.#around.deadlines.add(limitMs, this);
+  }
+
   onTimeUp(): void {
-    this.#tell(TIMEOUT);
+    this.#tell(this.#takeAmbiguous() && this.#mayRetry ? AMBIGUOUS : TIMEOUT);
   }
 
   /** Throws what has ended it before anything was sent. */
@@ -174,17 +182,29 @@ export class PendingCall implements PublishWatcher, OutcomeListener, Timed {
   }
 
   /** A peer need not echo a correlation id; one that does must echo ours. */
-  #onReply(address: ReplyAddress, delivery: Delivery): void {
+  onReply(address: ReplyAddress, delivery: Delivery): void {
     // An empty one is none.
     const correlationId = delivery.properties.correlationId || undefined;
-    if (correlationId === this.messageId || (correlationId === undefined && address.fresh)) {
-      if (this.#collector) this.#collector.onReply(delivery);
-      else this.#answered(address, delivery);
-    } else if (correlationId !== undefined || this.#final) this.#around.onStranger(address, delivery);
-    else {
-      this.#around.onAmbiguous(address, this.request);
-      if (!this.#wake) this.#ambiguous = true;
-      else if (this.#mayRetry) this.#tell(AMBIGUOUS);
+    if (correlationId !== undefined && correlationId !== this.messageId)
+      this.#around.onStranger(address, delivery);
+    else if (this.#collector) this.#collector.onReply(delivery);
+    else this.#answered(address, delivery);
+  }
+
+  onLost(error: Error): void {
+    this.fail(lostReplyPath(error, this.request));
+  }
+
+  onAmbiguous(isAlone: boolean): void {
+    // Where it has been sent again with an address of its own, the reply to that one counts.
+    if (this.#final || this.#addresses.length > 1) return;
+    this.#around.onAmbiguous(this.request);
+    this.#ambiguous = true;
+    if (!this.#wake || !this.#mayRetry) return;
+    if (isAlone) this.onTimeUp();
+    else if (this.#deadline && this.#deadline.leftMs > DOUBT_MS) {
+      this.#deadline.cancel();
+      this.#waitFor(DOUBT_MS);
     }
   }
 

@@ -16,7 +16,7 @@ export class PrivateQueues implements AddressMaker<ReplyAddress> {
   #channel: ChannelPort | undefined;
   #events: AddressEvents | undefined;
 
-  /** @param reusable for calls whose replies carry a correlation id; otherwise each queue serves one call */
+  /** @param reusable for replies that carry a correlation id; otherwise each queue serves one call */
   constructor(reusable: boolean) {
     this.#reusable = reusable;
   }
@@ -36,9 +36,7 @@ export class PrivateQueues implements AddressMaker<ReplyAddress> {
     const { queue } = await channel.assertQueue(PRIVATE_QUEUE);
     const address: ReplyAddress = {
       name: queue,
-      fresh: true,
-      onReply: undefined,
-      onLost: undefined,
+      listener: undefined,
       release: () => events.release(address),
     };
     const onDelivery = (delivery: Delivery | null): void => {
@@ -49,8 +47,7 @@ export class PrivateQueues implements AddressMaker<ReplyAddress> {
     return address;
   }
 
-  renew(address: ReplyAddress): boolean {
-    address.fresh = false;
+  renew(): boolean {
     return this.#reusable;
   }
 

@@ -1,25 +1,31 @@
 import type { Delivery } from '../connection/port.js';
 
-/** Somewhere that replies come to; one call uses it at a time. */
+/** Who uses a reply address. */
+export interface ReplyListener {
+  /** A reply, with whatever correlation id it has. */
+  onReply(address: ReplyAddress, delivery: Delivery): void;
+  /** No reply can come any more. */
+  onLost(error: Error): void;
+  /**
+   * At an address that calls share: a reply without a correlation id, to this call, to another one or to one that has
+   * ended. `isAlone`: no other call uses it at present.
+   */
+  onAmbiguous?(isAlone: boolean): void;
+}
+
+/** Somewhere that replies come to. */
 export interface ReplyAddress {
   /** What goes into a request's `reply_to`. */
   name: string;
-  /**
-   * No earlier call has used this name, so that whatever comes belongs to the present one. At any other address a reply
-   * without a correlation id may be a late one of an earlier call.
-   */
-  fresh: boolean;
-  /** Where replies go while a call uses it. */
-  onReply: ((delivery: Delivery) => void) | undefined;
-  /** Told when no reply can come any more. */
-  onLost: ((error: Error) => void) | undefined;
-  /** Gives it back when the call has ended. */
-  readonly release: () => void;
+  /** Who uses it, if anybody does. */
+  listener: ReplyListener | undefined;
+  /** Gives it back. */
+  release(): void;
 }
 
 /** What a maker of addresses tells the pool that keeps them. */
 export interface AddressEvents {
-  /** A reply, whether or not a call waits for it. */
+  /** A reply, whether or not anybody uses the address. */
   onDelivery(address: ReplyAddress, delivery: Delivery): void;
   /** This one address is gone. */
   onGone(address: ReplyAddress, error: Error): void;

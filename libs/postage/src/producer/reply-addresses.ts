@@ -9,6 +9,7 @@ import { CallSlots } from './call-slots.js';
 import { DirectReplies, type DirectAddress } from './direct-replies.js';
 import { PrivateQueues } from './private-queues.js';
 import type { ReplyAddress } from './reply-address.js';
+import { SharedReplies } from './shared-replies.js';
 
 export interface ReplyAddressesOptions {
   readonly connection: PostageConnection;
@@ -18,38 +19,47 @@ export interface ReplyAddressesOptions {
   /** How long an unused address is kept, in milliseconds. */
   readonly idleMs: number;
   readonly onLate: (address: ReplyAddress, delivery: Delivery) => void;
+  /** Told of a reply without a correlation id at an address that calls share. */
+  readonly onAmbiguous: (address: ReplyAddress) => void;
 }
 
-/** What replies are needed for; it decides which kind of address will do. */
+/** What replies are needed for; it decides which kind of address of its own a call has. */
 export type ReplyPath =
-  /** One reply, from peers that are known to echo the correlation id: a private queue that is used again and again. */
-  | 'correlated'
   /** Replies that may carry no correlation id: a name that nobody else has ever been told. */
   | 'once'
   /** The same, and a real queue: somebody wants to have it. */
   | 'queue';
 
-/** Where replies come to, in three kinds; and how many calls may wait for one. See ADR 0010. */
+/** Where replies come to, in three kinds; and how many calls may wait for one. See ADR 0010 and 0017. */
 export class ReplyAddresses {
   readonly slots: CallSlots;
   readonly #observer: Observer;
-  readonly #pooledQueues: AddressPool<ReplyAddress>;
+  readonly #sharedQueue: AddressPool<ReplyAddress>;
+  readonly #shared: SharedReplies;
   readonly #direct: AddressPool<DirectAddress>;
   readonly #singleQueues: AddressPool<ReplyAddress>;
   readonly #supervisors: { readonly publishing: Supervisor; readonly consuming: Supervisor };
   #directRefused = false;
   #queuesRefused = false;
 
-  constructor({ connection, observer, maxCalls, idleMs, onLate }: ReplyAddressesOptions) {
+  constructor(options: ReplyAddressesOptions) {
+    const { connection, observer, maxCalls, idleMs, onLate, onAmbiguous } = options;
     const { publishing, consuming } = connection;
     const common = { maxCalls, idleMs, onLate };
     this.slots = new CallSlots(maxCalls);
     this.#observer = observer;
     this.#supervisors = connection;
-    this.#pooledQueues = new AddressPool({
+    this.#sharedQueue = new AddressPool({
       ...common,
+      maxCalls: 1,
       supervisor: consuming,
       maker: new PrivateQueues(true),
+    });
+    this.#shared = new SharedReplies({
+      pool: this.#sharedQueue,
+      onLate,
+      onAmbiguous,
+      onRefused: (error) => isAccessRefusal(error) && this.#refuseQueues(error),
     });
     this.#singleQueues = new AddressPool({
       ...common,
@@ -62,7 +72,7 @@ export class ReplyAddresses {
 
   /** Queues at the broker that are ours at this moment. */
   get queues(): number {
-    return this.#pooledQueues.size + this.#singleQueues.size;
+    return this.#sharedQueue.size + this.#singleQueues.size;
   }
 
   /** Channels that listen for direct replies. */
@@ -71,40 +81,31 @@ export class ReplyAddresses {
   }
 
   /**
-   * The kind for a call to a target that is, or is not, known to echo correlation ids. As long as the connection of the
-   * queues is not there, which may never have been needed before, no call waits for it.
+   * An address for a call with this message id, if one is ready right now: the shared one where the target is known to echo
+   * correlation ids, else one of its own.
    */
-  pathFor(echoes: boolean): 'correlated' | 'once' {
-    if (!echoes || this.#queuesRefused) return 'once';
-    const { consuming } = this.#supervisors;
-    if (consuming.state.kind === 'ready') return 'correlated';
-    consuming.ready().catch(() => undefined);
-    return 'once';
+  tryTake(messageId: string, echoes: boolean): ReplyAddress | undefined {
+    const shared = echoes && !this.#queuesRefused ? this.#shared.tryTake(messageId) : undefined;
+    return shared ?? this.tryTakeOnce();
   }
 
-  /** An address, if one is ready right now. */
-  tryTake(path: 'correlated' | 'once'): ReplyAddress | undefined {
-    if (path === 'correlated') return this.#pooledQueues.tryTake();
+  /** An address that no earlier call has used, if one is ready right now. */
+  tryTakeOnce(): ReplyAddress | undefined {
     return this.#directRefused ? undefined : this.#direct.tryTake();
   }
 
   /**
-   * Waits for a connection and an address; the caller gives up through the signal.
+   * Waits for a connection and an address of its own; the caller gives up through the signal.
    * @throws {TopologyError} the user may have no address of that kind, nor of another that would do
    */
   async take(path: ReplyPath, signal: AbortSignal): Promise<ReplyAddress> {
-    if (path === 'correlated') return this.#takeQueue(this.#pooledQueues, signal);
-    if (path === 'queue' || this.#directRefused) return this.#takeQueue(this.#singleQueues, signal, path);
+    if (path === 'queue' || this.#directRefused) return this.#takeQueue(signal, path);
     return this.#takeDirect(signal);
   }
 
-  async #takeQueue(
-    pool: AddressPool<ReplyAddress>,
-    signal: AbortSignal,
-    path?: ReplyPath,
-  ): Promise<ReplyAddress> {
+  async #takeQueue(signal: AbortSignal, path: ReplyPath): Promise<ReplyAddress> {
     try {
-      return await pool.take(signal);
+      return await this.#singleQueues.take(signal);
     } catch (error) {
       if (!isAccessRefusal(error)) throw error;
       this.#refuseQueues(error);
@@ -127,7 +128,7 @@ export class ReplyAddresses {
     } catch (error) {
       if (!(error instanceof BrokerError) || error.amqpCode === undefined) throw error;
       this.#refuseDirect(error);
-      return this.#takeQueue(this.#singleQueues, signal);
+      return this.#takeQueue(signal, 'once');
     }
   }
 

@@ -53,15 +53,18 @@ export class RpcCaller {
       this.#lateReplies += 1;
       observer({ kind: 'reply.late', queue: name, correlationId: properties.correlationId });
     };
-    const onAmbiguous = ({ name }: ReplyAddress, { target }: RpcRequest): void => {
-      this.#echo.note(target, false);
+    const onAmbiguous = ({ name }: ReplyAddress): void => {
       this.#lateReplies += 1;
       observer({ kind: 'reply.ambiguous', queue: name });
     };
     this.#connection = connection;
-    this.#addresses = new ReplyAddresses({ connection, observer, maxCalls, idleMs, onLate });
+    this.#addresses = new ReplyAddresses({ connection, observer, maxCalls, idleMs, onLate, onAmbiguous });
     this.#desk = new AddressDesk(this.#addresses);
-    this.#around = { deadlines: connection.deadlines, onStranger: onLate, onAmbiguous };
+    this.#around = {
+      deadlines: connection.deadlines,
+      onStranger: onLate,
+      onAmbiguous: ({ target }) => this.#echo.note(target, false),
+    };
   }
 
   get snapshot(): RpcSnapshot {
@@ -89,8 +92,7 @@ export class RpcCaller {
       // Mostly there is a slot, and an address: then the reply is all that is waited for.
       if (!this.#desk.tryTakeSlot()) await this.#desk.takeSlot(request, call.clock);
       hasSlot = true;
-      const path = this.#addresses.pathFor(this.#echo.has(request.target));
-      if (!this.#tryListen(call, path)) await this.#listen(call, path);
+      if (!this.#tryListen(call)) await this.#listenAlone(call);
       const count = call.clock.begin();
       for (let attempt = 1; attempt <= count; attempt += 1) {
         const progress = await this.#attempt(call, attempt, attempt < count);
@@ -101,7 +103,7 @@ export class RpcCaller {
         }
         // The first address is listened at as before: a reply with our correlation id may yet come there. Where no other
         // is to be had, it has to do.
-        if (progress.kind === 'ambiguous') await call.orSettled(this.#listen(call, 'once').catch(ignore));
+        if (progress.kind === 'ambiguous') await call.orSettled(this.#listenAlone(call).catch(ignore));
       }
       throw this.#notAnswered(call);
     } finally {
@@ -110,14 +112,15 @@ export class RpcCaller {
     }
   }
 
-  #tryListen(call: PendingCall, path: 'correlated' | 'once'): boolean {
-    const address = this.#desk.tryTake(path);
+  #tryListen(call: PendingCall): boolean {
+    const address = this.#desk.tryTake(call.messageId, this.#echo.has(call.request.target));
     if (address) call.listenAt(address);
     return address !== undefined;
   }
 
-  async #listen(call: PendingCall, path: 'correlated' | 'once'): Promise<void> {
-    call.listenAt(await this.#desk.take(call.request, call.clock, path));
+  /** At an address that no earlier call has used. */
+  async #listenAlone(call: PendingCall): Promise<void> {
+    call.listenAt(await this.#desk.take(call.request, call.clock, 'once'));
   }
 
   /** Sends the request, unless that is of no use any more, and waits. */

@@ -6,7 +6,7 @@ export interface RpcSnapshot {
   readonly waiting: number;
   /** Replies that came when nobody waited for them any more, since the start. They are dropped. */
   readonly lateReplies: number;
-  /** Private reply queues at the broker. */
+  /** Private reply queues at the broker: one for calls to peers that echo correlation ids, and those that were asked for. */
   readonly replyQueues: number;
   /** Channels that listen for direct replies. */
   readonly directReplies: number;

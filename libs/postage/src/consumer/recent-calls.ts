@@ -1,6 +1,7 @@
 import { deferred, type Deferred } from '../connection/deferred.js';
 import type { CallAnswer } from './call-store.js';
 import { Line } from '../connection/line.js';
+import { KeptBytes, type Kept } from './kept-bytes.js';
 
 /** How much of the past is remembered; nothing left to default. */
 export interface RecentCallsLimits {
@@ -48,33 +49,37 @@ export type KnownCall =
   | { readonly kind: 'running'; readonly call: RunningCall }
   | { readonly kind: 'answered'; readonly answer: CallAnswer };
 
-/** Small buffers are cut from larger ones, which each of them keeps whole; a text of one byte per character stands alone. */
-const isCut = (content: Buffer): boolean => content.length < content.buffer.byteLength;
-
 /** A call that was answered. */
 class PastCall {
   readonly callId: string;
   isForgotten = false;
   readonly atMs = performance.now();
-  readonly bytes: number;
-  readonly #content: Buffer | string;
+  readonly content: Kept;
   readonly #contentType: string;
   readonly #errorName: string | undefined;
 
-  constructor(callId: string, { content, contentType, errorName }: CallAnswer) {
+  constructor(
+    callId: string,
+    content: Kept,
+    { contentType, errorName }: Pick<CallAnswer, 'contentType' | 'errorName'>,
+  ) {
     this.callId = callId;
-    this.bytes = content.length;
-    this.#content = isCut(content) ? content.toString('latin1') : content;
+    this.content = content;
     this.#contentType = contentType;
     this.#errorName = errorName;
   }
 
   get answer(): CallAnswer {
-    const content = typeof this.#content === 'string' ? Buffer.from(this.#content, 'latin1') : this.#content;
     const errorName = this.#errorName;
-    return { content, contentType: this.#contentType, ...(errorName === undefined ? {} : { errorName }) };
+    return {
+      content: this.content.read(),
+      contentType: this.#contentType,
+      ...(errorName === undefined ? {} : { errorName }),
+    };
   }
 }
+
+const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 
 /**
  * The calls that this process handles, or has answered a short while ago. Bounded by number, age and bytes; what is
@@ -85,12 +90,14 @@ export class RecentCalls {
   readonly #known = new Map<string, RunningCall | PastCall>();
   /** What was answered, the oldest in front; and some that have been forgotten meanwhile. */
   readonly #line = new Line<PastCall>();
+  readonly #contents: KeptBytes;
   #answered = 0;
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(limits: RecentCallsLimits) {
     this.#limits = limits;
+    this.#contents = new KeptBytes(Math.min(MAX_PAGE_BYTES, limits.maxBytes));
   }
 
   /** How many are remembered, running ones included. */
@@ -115,17 +122,17 @@ export class RecentCalls {
   }
 
   /** The answer is known, and is sent: from here on it is what repeated calls get. */
-  answer(run: RunningCall, { content, contentType, errorName }: CallAnswer): void {
+  answer(run: RunningCall, answer: CallAnswer): void {
     if (run.past) this.#forget(run.past);
     // One that is too large for all of the memory is no reason to forget the others.
-    if (content.length > this.#limits.maxBytes) return;
-    const past = new PastCall(run.callId, { content, contentType, errorName });
+    if (answer.content.length > this.#limits.maxBytes) return;
+    const past = new PastCall(run.callId, this.#contents.keep(answer.content), answer);
     run.past = past;
     // Its run may have ended without an answer: this one comes late, and counts all the same.
     if (!this.#known.has(run.callId)) this.#known.set(run.callId, past);
     this.#line.push(past);
     this.#answered += 1;
-    this.#bytes += past.bytes;
+    this.#bytes += past.content.bytes;
     this.#evict();
     this.#timer ??= this.#sweepLater();
   }
@@ -173,7 +180,8 @@ export class RecentCalls {
     if (past.isForgotten) return;
     past.isForgotten = true;
     this.#answered -= 1;
-    this.#bytes -= past.bytes;
+    this.#bytes -= past.content.bytes;
+    past.content.release();
     // It may still run: then its end forgets it.
     if (this.#known.get(past.callId) === past) this.#known.delete(past.callId);
   }

@@ -60,12 +60,12 @@ async function spawnNode({ server, folder, watchdog }) {
   const log = await open(folder.log, 'a');
   try {
     const stdio = /** @type {const} */ (['ignore', log.fd, log.fd]);
+    const { size } = await log.stat();
     const child = spawn(server, [], { detached: true, stdio: [...stdio], cwd: folder.path, env: folder.env });
     await once(child, 'spawn');
     child.unref();
     const leader = /** @type {number} */ (child.pid);
     child.once('exit', watchdog.remember({ kind: 'group', leader }));
-    const { size } = await log.stat();
     return { child, leader, logStart: size };
   } finally {
     await log.close();
@@ -146,7 +146,7 @@ async function readPid(folder, leader) {
 }
 
 /**
- * Starts a node on its folder and resolves once both AMQP and the management API answer.
+ * Starts a node on its folder and resolves once AMQP and the management API answer, and every listener is there.
  *
  * @param {NodeProcessOptions} options
  * @returns {Promise<NodeProcess>}

@@ -168,7 +168,7 @@ async function open(options, held) {
 }
 
 /**
- * Starts a private node and resolves once both AMQP and the management API answer (about 6 s). Everything it
+ * Starts a private node and resolves once AMQP and the management API answer and every listener is there (about 6 s). Everything it
  * writes is in a new temporary folder. Should this process die without `stop()`, a watchdog clears up.
  *
  * @example

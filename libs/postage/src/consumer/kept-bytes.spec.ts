@@ -50,14 +50,17 @@ describe('KeptBytes', () => {
     expect(read).toEqual(filled(10, 1));
   });
 
-  it('can be asked to let go twice, and gives nothing after that', () => {
-    const bytes = new KeptBytes(PAGE_BYTES);
-    const [one, other] = [bytes.keep(filled(10, 1)), bytes.keep(filled(10, 2))];
-    one.release();
-    one.release();
-    expect(other.read()).toEqual(filled(10, 2));
-    expect(() => one.read()).toThrow('let go');
-  });
+  it.for([10, LARGEST + 1])(
+    'can be asked to let go twice, and gives nothing after that (%i bytes)',
+    (length) => {
+      const bytes = new KeptBytes(PAGE_BYTES);
+      const [one, other] = [bytes.keep(filled(length, 1)), bytes.keep(filled(length, 2))];
+      one.release();
+      one.release();
+      expect(other.read()).toEqual(filled(length, 2));
+      expect(() => one.read()).toThrow('let go');
+    },
+  );
 
   it('has two pages for any number that come and go in order, and one for a single one', () => {
     const allocate = vi.spyOn(Buffer, 'allocUnsafeSlow');
@@ -74,5 +77,19 @@ describe('KeptBytes', () => {
     const others = new KeptBytes(PAGE_BYTES);
     for (let n = 0; n < 100; n += 1) others.keep(filled(LARGEST, n)).release();
     expect(allocate).toHaveBeenCalledTimes(1);
+  });
+
+  it('gives back what nothing is in, and nothing else', () => {
+    const allocate = vi.spyOn(Buffer, 'allocUnsafeSlow');
+    onTestFinished(() => allocate.mockRestore());
+    const bytes = new KeptBytes(PAGE_BYTES);
+    const held = Array.from({ length: 12 }, (_, n) => bytes.keep(filled(LARGEST, n)));
+    bytes.trim();
+    expect(held.map((kept) => kept.read()[0])).toEqual(held.map((_, n) => n));
+    for (const kept of held) kept.release();
+    expect(allocate).toHaveBeenCalledTimes(2);
+    bytes.trim();
+    for (let n = 0; n < 12; n += 1) bytes.keep(filled(LARGEST, n));
+    expect(allocate).toHaveBeenCalledTimes(4);
   });
 });

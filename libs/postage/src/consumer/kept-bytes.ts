@@ -16,7 +16,7 @@ export class KeptBytes {
     this.#pageBytes = pageBytes;
   }
 
-  /** The content may change, or be part of something larger, which is not kept. */
+  /** It must not change. It may be part of something larger, which is not kept. */
   keep(content: Buffer): Kept {
     if (content.length * PARTS > this.#pageBytes) return new Alone(content);
     let page = this.#filling;
@@ -28,6 +28,12 @@ export class KeptBytes {
     return page.add(content);
   }
 
+  /** Gives back the memory of pages that nothing is in. */
+  trim(): void {
+    this.#spare = undefined;
+    if (this.#filling?.isEmpty) this.#filling = undefined;
+  }
+
   #onEmpty(page: Page): void {
     page.clear();
     if (page !== this.#filling) this.#spare = page;
@@ -37,7 +43,7 @@ export class KeptBytes {
 /** One buffer that is kept. */
 export interface Kept {
   readonly bytes: number;
-  /** What was kept, as a copy; not after `release`. */
+  /** What was kept, which must not be changed. @throws {Error} it has been let go */
   read(): Buffer;
   /** Lets it go. Idempotent. */
   release(): void;
@@ -52,6 +58,10 @@ class Page {
   constructor(bytes: number, onEmpty: (page: Page) => void) {
     this.#memory = Buffer.allocUnsafeSlow(bytes);
     this.#onEmpty = onEmpty;
+  }
+
+  get isEmpty(): boolean {
+    return this.#kept === 0;
   }
 
   get roomBytes(): number {
@@ -91,7 +101,7 @@ class Part implements Kept {
   }
 
   read(): Buffer {
-    if (this.#page === undefined) throw new Error('these bytes have been let go');
+    if (this.#page === undefined) throw new Error(LET_GO);
     return this.#page.read(this.#start, this.bytes);
   }
 
@@ -103,7 +113,7 @@ class Part implements Kept {
 
 class Alone implements Kept {
   readonly bytes: number;
-  readonly #content: Buffer;
+  #content: Buffer | undefined;
 
   constructor(content: Buffer) {
     this.bytes = content.length;
@@ -111,8 +121,13 @@ class Alone implements Kept {
   }
 
   read(): Buffer {
+    if (this.#content === undefined) throw new Error(LET_GO);
     return this.#content;
   }
 
-  release(): void {}
+  release(): void {
+    this.#content = undefined;
+  }
 }
+
+const LET_GO = 'these bytes have been let go';

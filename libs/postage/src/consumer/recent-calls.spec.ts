@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { CallAnswer } from './call-store.js';
 import { RecentCalls, type RecentCallsLimits, type RunningCall } from './recent-calls.js';
 
@@ -189,6 +189,21 @@ describe('RecentCalls', () => {
     pass(1_001);
     const [a, b] = [handle(recent, 'a', 60), handle(recent, 'b', 40)];
     expect([known(recent, 'a', 'b'), recent.size]).toEqual([[a, b], 2]);
+  });
+});
+
+describe('RecentCalls, of memory', () => {
+  it('take no more for the thousandth answer than for those that they remember, and none at rest', () => {
+    const allocate = vi.spyOn(Buffer, 'allocUnsafeSlow');
+    onTestFinished(() => allocate.mockRestore());
+    // Its pages have room for eight answers.
+    const recent = new RecentCalls({ ...MUCH, maxCalls: 20, maxBytes: 64_000 });
+    for (let n = 0; n < 1_000; n += 1) handle(recent, `call ${n}`, 1_000);
+    expect(allocate.mock.calls.length).toBeLessThanOrEqual(5);
+    pass(2 * MUCH.maxAgeMs);
+    allocate.mockClear();
+    handle(recent, 'another', 1_000);
+    expect(allocate).toHaveBeenCalledTimes(1);
   });
 });
 

@@ -79,7 +79,9 @@ class PastCall {
   }
 }
 
-const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+/** Pages that are not full are memory that no limit counts: three of them at most, of this part of the limit each. */
+const PAGE_SHARE = 1 / 8;
+const MAX_PAGE_BYTES = 2 * 1024 * 1024;
 
 /**
  * The calls that this process handles, or has answered a short while ago. Bounded by number, age and bytes; what is
@@ -97,7 +99,7 @@ export class RecentCalls {
 
   constructor(limits: RecentCallsLimits) {
     this.#limits = limits;
-    this.#contents = new KeptBytes(Math.min(MAX_PAGE_BYTES, limits.maxBytes));
+    this.#contents = new KeptBytes(Math.min(MAX_PAGE_BYTES, Math.floor(limits.maxBytes * PAGE_SHARE)));
   }
 
   /** How many are remembered, running ones included. */
@@ -152,6 +154,7 @@ export class RecentCalls {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     for (let past = this.#line.shift(); past !== undefined; past = this.#line.shift()) this.#forget(past);
+    this.#contents.trim();
   }
 
   #evict(): void {
@@ -169,6 +172,7 @@ export class RecentCalls {
     return setTimeout(
       () => {
         this.#evict();
+        this.#contents.trim();
         this.#timer = this.#answered > 0 ? this.#sweepLater() : undefined;
       },
       Math.min(this.#limits.maxAgeMs, MAX_SWEEP_MS),

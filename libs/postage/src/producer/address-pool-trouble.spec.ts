@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { PostageConnection } from '../connection/connection.js';
 import { deferred } from '../connection/deferred.js';
-import { ConnectionError } from '../errors.js';
+import { BrokerError, ConnectionError } from '../errors.js';
 import { MemoryBroker } from '../testing/memory-broker.js';
 import { AddressPool } from './address-pool.js';
 import { FakeMaker } from './fake-maker.spec.fixture.js';
@@ -152,6 +152,20 @@ describe('AddressPool, on a connection that is full', () => {
     const names = (await Promise.all(waiting)).map(({ name }) => name);
     expect([new Set(names).size, pool.size]).toEqual([10, 11]);
   });
+
+  it.for([403, 406])(
+    'tells those who wait that it is refused, where that ends the channel (%i)',
+    async (code) => {
+      const { maker, pool } = startPool();
+      maker.gate = () => {
+        maker.events.onBroken(new ConnectionError('CONNECTION_LOST', 'the channel is gone'));
+        return Promise.reject(new BrokerError(code, 'refused'));
+      };
+      await expect(pool.take(patient())).rejects.toMatchObject({ amqpCode: code });
+      await turns(50);
+      expect(maker.made).toBe(1);
+    },
+  );
 
   it('makes another one as soon as one is gone', async () => {
     const { maker, pool } = startPool();

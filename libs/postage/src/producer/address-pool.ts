@@ -2,7 +2,6 @@ import type { Attachment } from '../connection/attachment.js';
 import type { Delivery, Link } from '../connection/port.js';
 import type { Supervisor } from '../connection/supervisor.js';
 import { BrokerError, ConnectionError } from '../errors.js';
-import { isAccessRefusal } from '../topology/refusal-access.js';
 import { AddressWaiters } from './address-waiters.js';
 import { RestingAddresses } from './resting-addresses.js';
 import type { AddressEvents, ReplyAddress } from './reply-address.js';
@@ -185,8 +184,8 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
       const address = await this.#options.maker.make();
       if (this.#link === link) this.#put(address, true);
     } catch (error) {
-      // A link that has ended is replaced, and those who wait go on waiting. A right that is missing takes the channel along.
-      if (this.#link === link || isAccessRefusal(error)) this.#onRefused(error);
+      // A link that has ended is replaced, and those who wait go on waiting. What is refused takes the channel along.
+      if (this.#link === link || isRefusal(error)) this.#onRefused(error);
     } finally {
       this.#making -= 1;
       this.#serveWaiters();
@@ -209,5 +208,11 @@ export class AddressPool<A extends ReplyAddress> implements Attachment {
     this.#full = undefined;
   }
 }
+
+/** Errors that end a channel, and nothing else. @see https://www.rabbitmq.com/docs/channels#error-handling */
+const CHANNEL_ERRORS: ReadonlySet<number | undefined> = new Set([311, 313, 403, 404, 405, 406]);
+
+const isRefusal = (error: unknown): boolean =>
+  error instanceof BrokerError && CHANNEL_ERRORS.has(error.amqpCode);
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -8,7 +8,7 @@ const MAX_TARGETS = 10_000;
 
 interface Evidence {
   streak: number;
-  /** Doubled by every reply without an id that ends a row: a mixed fleet must not be taken for one that echoes, again and again. */
+  /** Doubled each time that the proof turns out to be none: a mixed fleet must not be taken for one that echoes, again and again. */
   needed: number;
 }
 
@@ -26,11 +26,12 @@ export class EchoRecord {
 
   note(target: PublishTarget, echoed: boolean): void {
     const evidence = this.#evidenceOf(this.#keyOf(target));
-    if (echoed) evidence.streak += 1;
-    else if (evidence.streak > 0) {
-      evidence.streak = 0;
-      evidence.needed = Math.min(evidence.needed * 2, MAX_PROOF);
+    if (echoed) {
+      evidence.streak += 1;
+      return;
     }
+    if (evidence.streak >= evidence.needed) evidence.needed = Math.min(evidence.needed * 2, MAX_PROOF);
+    evidence.streak = 0;
   }
 
   get size(): number {

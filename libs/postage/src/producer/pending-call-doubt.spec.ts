@@ -63,11 +63,9 @@ describe('PendingCall, of replies that may not be its own', () => {
     expect(await progress).toEqual({ kind: 'ambiguous' });
   });
 
-  it('tells of ambiguous ones between two attempts once', async () => {
-    const { call, address, told } = startCall();
+  it('does not ask for another attempt because of what was ambiguous before this one', async () => {
+    const { call, address } = startCall();
     address.replyToSomebody(true);
-    address.replyToSomebody(false);
-    expect([await call.next(200), told.length]).toEqual([{ kind: 'ambiguous' }, 2]);
     const next = call.next(200);
     vi.advanceTimersByTime(200);
     expect(await next).toEqual({ kind: 'timeout' });
@@ -80,16 +78,20 @@ describe('PendingCall, of replies that may not be its own', () => {
     expect(await call.next(200)).toMatchObject({ kind: 'reply' });
   });
 
-  it('finds nothing ambiguous once it has its reply, or has been sent to an address of its own', async () => {
-    const answered = startCall();
-    answered.address.reply(reply(answered.call.messageId));
-    answered.address.replyToSomebody(true);
-    const alone = startCall();
-    alone.call.listenAt(addressNamed('second'));
-    const progress = alone.call.next(200);
-    alone.address.replyToSomebody(true);
-    vi.advanceTimersByTime(200);
-    expect([await progress, answered.told, alone.told]).toEqual([{ kind: 'timeout' }, [], []]);
+  it('is in question from when it has been sent until it has its reply', () => {
+    const { call, address } = startCall();
+    expect(call.isInQuestion).toBe(false);
+    call.onSent();
+    expect(call.isInQuestion).toBe(true);
+    address.reply(reply(call.messageId));
+    expect(call.isInQuestion).toBe(false);
+  });
+
+  it('is in question no more once it has an address of its own', () => {
+    const { call } = startCall();
+    call.onSent();
+    call.listenAt(addressNamed('second'));
+    expect(call.isInQuestion).toBe(false);
   });
 });
 

@@ -12,7 +12,7 @@ import type { RpcRequest } from './rpc-request.js';
 export type CallProgress =
   | { readonly kind: 'reply'; readonly delivery: Delivery }
   | { readonly kind: 'failed'; readonly error: unknown }
-  /** A reply without a correlation id, where an earlier call might have been meant. */
+  /** A reply without a correlation id, where another call might have been meant. */
   | { readonly kind: 'ambiguous' }
   | { readonly kind: 'timeout' };
 
@@ -149,10 +149,11 @@ export class PendingCall implements PublishWatcher, OutcomeListener, ReplyListen
     this.#collector?.onFailed(error);
   }
 
-  /** The end, when there is one already or within the limit; else what else there is to know, where it is not too late to try again. */
+  /** For the next attempt: the end, when there is one already or within the limit; else what else there is to know, where it is not too late to try again. */
   next(limitMs: number, mayRetry = true): Promise<CallProgress> {
     if (this.#final) return Promise.resolve(this.#final);
-    if (this.#takeAmbiguous() && mayRetry) return Promise.resolve(AMBIGUOUS);
+    // What was ambiguous before belongs to an attempt that is over.
+    this.#ambiguous = false;
     return new Promise((resolve) => {
       this.#wake = resolve;
       this.#mayRetry = mayRetry;
@@ -165,7 +166,7 @@ export class PendingCall implements PublishWatcher, OutcomeListener, ReplyListen
   }
 
   onTimeUp(): void {
-    this.#tell(this.#takeAmbiguous() && this.#mayRetry ? AMBIGUOUS : TIMEOUT);
+    this.#tell(this.#ambiguous && this.#mayRetry ? AMBIGUOUS : TIMEOUT);
   }
 
   /** Throws what has ended it before anything was sent. */
@@ -195,9 +196,12 @@ export class PendingCall implements PublishWatcher, OutcomeListener, ReplyListen
     this.fail(lostReplyPath(error, this.request));
   }
 
+  /** It has been sent, and to no other address yet: the reply to that one would count. */
+  get isInQuestion(): boolean {
+    return this.#final === undefined && this.sent > 0 && this.#addresses.length === 1;
+  }
+
   onAmbiguous(isAlone: boolean): void {
-    // Where it has been sent again with an address of its own, the reply to that one counts.
-    if (this.#final || this.#addresses.length > 1) return;
     this.#around.onAmbiguous(this.request);
     this.#ambiguous = true;
     if (!this.#wake || !this.#mayRetry) return;
@@ -212,12 +216,6 @@ export class PendingCall implements PublishWatcher, OutcomeListener, ReplyListen
     // Two attempts may both be answered.
     if (this.#final) this.#around.onStranger(address, delivery);
     else this.#finish({ kind: 'reply', delivery });
-  }
-
-  #takeAmbiguous(): boolean {
-    const taken = this.#ambiguous;
-    this.#ambiguous = false;
-    return taken;
   }
 
   #finish(progress: CallProgress): void {

@@ -6,10 +6,9 @@ export interface ReplyListener {
   onReply(address: ReplyAddress, delivery: Delivery): void;
   /** No reply can come any more. */
   onLost(error: Error): void;
-  /**
-   * At an address that calls share: a reply without a correlation id, to this call, to another one or to one that has
-   * ended. `isAlone`: no other call uses it at present.
-   */
+  /** At an address that calls share: whether a reply without a correlation id may be to this call. */
+  readonly isInQuestion?: boolean;
+  /** There was such a reply, to this call, to another one or to one that has ended. `isAlone`: no other call is in question. */
   onAmbiguous?(isAlone: boolean): void;
 }
 

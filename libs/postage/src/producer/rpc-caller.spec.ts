@@ -43,6 +43,16 @@ const turns = async (count: number): Promise<void> => {
   for (let n = 0; n < count; n += 1) await new Promise(setImmediate);
 };
 
+const DIRECT = 'amq.rabbitmq.reply-to';
+
+/** Calls until the target is known to echo ids, and the queue for such calls is there; resolves with its name. */
+const reachShared = async (caller: RpcCaller): Promise<string> => {
+  for (;;) {
+    const { routingKey } = await caller.call(request);
+    if (!routingKey.startsWith(DIRECT)) return routingKey;
+  }
+};
+
 afterEach(() => {
   vi.useRealTimers();
 });
@@ -64,15 +74,61 @@ describe('RpcCaller', () => {
     const broker = new MemoryBroker();
     await startReplier(broker, 'echoing');
     const { connection, caller } = callerOn(broker);
-    let first = await caller.call(request);
-    // Queues are used again only where peers are known to echo the correlation id.
-    while (first.routingKey.startsWith('amq.rabbitmq.reply-to')) first = await caller.call(request);
-    expect((await caller.call(request)).routingKey).toBe(first.routingKey);
+    const queue = await reachShared(caller);
+    expect((await caller.call(request)).routingKey).toBe(queue);
     // Only its owner may delete an exclusive queue: this is the owner's own connection.
     const channel = await connection.consuming.link?.openChannel();
-    await channel?.deleteQueue(first.routingKey);
-    const second = await caller.call({ ...request, maxRetry: 0 });
-    expect(second.routingKey).not.toBe(first.routingKey);
+    await channel?.deleteQueue(queue);
+    const next = await caller.call({ ...request, maxRetry: 0 });
+    expect(next.routingKey).not.toBe(queue);
+    await connection.close();
+  });
+
+  it('fails all calls whose replies would have come to the queue that was deleted, and no later one', async () => {
+    const broker = new MemoryBroker();
+    let held: (() => void)[] | undefined;
+    await serve(broker, ({ properties: { correlationId } }, send) => {
+      const answer = (): void => send({ correlationId });
+      if (held) held.push(answer);
+      else answer();
+    });
+    const { connection, caller } = callerOn(broker);
+    const queue = await reachShared(caller);
+    held = [];
+    const calls = Array.from({ length: 5 }, () => caller.call(request).catch((error: unknown) => error));
+    while (held.length < calls.length) await turns(1);
+
+    const channel = await connection.consuming.link?.openChannel();
+    await channel?.deleteQueue(queue);
+
+    const lost: unknown = expect.objectContaining({ code: 'CONNECTION_LOST' });
+    expect(await Promise.all(calls)).toEqual(calls.map(() => lost));
+    held = undefined;
+    const another = await reachShared(caller);
+    expect([another === queue, caller.snapshot]).toMatchObject([false, { pending: 0, replyQueues: 1 }]);
+    await connection.close();
+  });
+
+  it('sends a call again once, however many replies without an id come while it has no other address yet', async () => {
+    const broker = new MemoryBroker();
+    let sent = 0;
+    let isMute = false;
+    await serve(broker, ({ properties: { correlationId, replyTo } }, send) => {
+      sent += 1;
+      const isShared = !replyTo?.startsWith(DIRECT);
+      // Many of them, at the address that it shares; none at its own.
+      for (let n = isMute && isShared ? 5 : 0; n > 0; n -= 1) send({});
+      if (!(isMute && isShared)) send({ correlationId });
+    });
+    const { connection, caller } = callerOn(broker);
+    await reachShared(caller);
+    sent = 0;
+    isMute = true;
+    const { routingKey } = await caller.call(request);
+    expect([sent, routingKey.startsWith(DIRECT)]).toEqual([2, true]);
+    // That one came with an id. Others of them give none, so it has to prove itself again all the same.
+    isMute = false;
+    expect((await caller.call(request)).routingKey).toContain(DIRECT);
     await connection.close();
   });
 
@@ -140,13 +196,12 @@ describe('RpcCaller, of attempts', () => {
       send({ correlationId });
     });
     const { connection, caller } = callerOn(broker);
-    // Only a target that is known to echo ids is answered at an address that other calls have used.
-    for (let count = 0; count < 105; count += 1) await caller.call(request);
+    await reachShared(caller);
     isLate = true;
     requests = 0;
-    await caller.call(request);
+    const { properties } = await caller.call(request);
     await turns(20);
-    expect(requests).toBe(1);
+    expect([requests, properties.correlationId]).toEqual([1, expect.any(String)]);
     await connection.close();
   });
 

@@ -40,16 +40,17 @@ const start = ({ isEmpty = false } = {}) => {
     onAmbiguous: ({ name }) => told.push(`ambiguous at ${name}`),
     onRefused: (error) => told.push(`refused: ${(error as Error).message}`),
   });
-  const listening = (id: string): ReplyAddress => {
+  const listening = (id: string) => {
     const address = replies.tryTake(id);
     if (!address) throw new Error('there is no address');
-    const listener: ReplyListener = {
+    const listener = {
+      isInQuestion: true as boolean,
       onReply: (_, { properties }) => told.push(`${id} has ${properties.correlationId ?? 'one without'}`),
       onLost: (error) => told.push(`${id} lost: ${error.message}`),
       onAmbiguous: (isAlone) => told.push(`${id} in doubt${isAlone ? ', alone' : ''}`),
-    };
+    } satisfies ReplyListener;
     address.listener = listener;
-    return address;
+    return Object.assign(address, { listener });
   };
   const arrive = (id: string | undefined): void => queue.listener?.onReply(queue, reply(id));
   return { replies, queue, told, asked, listening, arrive };
@@ -91,7 +92,7 @@ describe('SharedReplies', () => {
     const one = listening('one');
     listening('two');
     arrive(id);
-    one.release();
+    one.listener.isInQuestion = false;
     arrive(id);
     expect(told).toEqual([
       'one in doubt',
@@ -100,6 +101,13 @@ describe('SharedReplies', () => {
       'two in doubt, alone',
       'ambiguous at queue',
     ]);
+  });
+
+  it('takes a reply without an id for a late one where no call is in question', () => {
+    const { listening, arrive, told } = start();
+    listening('one').listener.isInQuestion = false;
+    arrive(undefined);
+    expect(told).toEqual(['late: no id']);
   });
 
   it('holds its address while calls use it, and gives it back once', () => {
@@ -124,6 +132,17 @@ describe('SharedReplies', () => {
     expect([replies.tryTake('three'), asked.length]).toEqual([undefined, 1]);
   });
 
+  it('holds no address for calls that have lost theirs and are not over', async () => {
+    const { replies, listening, queue, told, asked } = start();
+    listening('one');
+    queue.listener?.onLost(new Error('gone'));
+    replies.tryTake('two');
+    asked[0]?.resolve(queue);
+    await settle();
+    listening('three').release();
+    expect(told).toEqual(['one lost: gone', 'released', 'released']);
+  });
+
   it('lets nobody wait: an address is made meanwhile, one at a time', async () => {
     const { replies, listening, queue, told, asked } = start({ isEmpty: true });
     expect([replies.tryTake('one'), replies.tryTake('two'), asked.length]).toEqual([undefined, undefined, 1]);
@@ -133,13 +152,13 @@ describe('SharedReplies', () => {
     expect([listening('three').name, asked.length]).toEqual(['queue', 1]);
   });
 
-  it('asks again a second after there was none', async () => {
+  it('asks again ten seconds after there was none', async () => {
     const { replies, told, asked } = start({ isEmpty: true });
     replies.tryTake('one');
     asked[0]?.reject(new Error('no right to'));
     await settle();
     replies.tryTake('two');
-    vi.advanceTimersByTime(999);
+    vi.advanceTimersByTime(9_999);
     replies.tryTake('three');
     expect([told, asked.length]).toEqual([['refused: no right to'], 1]);
     vi.advanceTimersByTime(1);

@@ -13,8 +13,10 @@ export interface SharedRepliesOptions {
   readonly onRefused: (error: unknown) => void;
 }
 
-/** How long nobody asks again after there was no address to be had. */
-const REFUSED_MS = 1_000;
+/** How long an address is asked for, in milliseconds: by then perhaps no call needs it any more. */
+const PATIENCE_MS = 30_000;
+/** How long none is asked for after there was none to be had. */
+const REFUSED_MS = 10_000;
 
 /**
  * One address for all calls whose replies carry correlation ids. It is held while calls use it, and rests in its pool in
@@ -53,7 +55,7 @@ export class SharedReplies implements ReplyListener {
     if (this.#isAsking || performance.now() - this.#refusedMs < REFUSED_MS) return;
     this.#isAsking = true;
     try {
-      const address = await this.#options.pool.take(new AbortController().signal);
+      const address = await this.#options.pool.take(AbortSignal.timeout(PATIENCE_MS));
       // It rests until the next call takes it.
       address.release();
     } catch (error) {
@@ -67,15 +69,17 @@ export class SharedReplies implements ReplyListener {
   onReply(held: ReplyAddress, delivery: Delivery): void {
     // An empty id is none.
     const correlationId = delivery.properties.correlationId || undefined;
-    if (correlationId === undefined && this.#calls.size > 0) return this.#onUnnamed(held);
-    const address = correlationId === undefined ? undefined : this.#calls.get(correlationId);
+    if (correlationId === undefined) return this.#onUnnamed(held, delivery);
+    const address = this.#calls.get(correlationId);
     if (address?.listener) address.listener.onReply(address, delivery);
     else this.#options.onLate(held, delivery);
   }
 
-  #onUnnamed(held: ReplyAddress): void {
-    const isAlone = this.#calls.size === 1;
-    for (const { listener } of [...this.#calls.values()]) listener?.onAmbiguous?.(isAlone);
+  #onUnnamed(held: ReplyAddress, delivery: Delivery): void {
+    const suspects: ReplyListener[] = [];
+    for (const { listener } of this.#calls.values()) if (listener?.isInQuestion) suspects.push(listener);
+    if (suspects.length === 0) return this.#options.onLate(held, delivery);
+    for (const listener of suspects) listener.onAmbiguous?.(suspects.length === 1);
     this.#options.onAmbiguous(held);
   }
 

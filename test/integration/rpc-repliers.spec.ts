@@ -204,7 +204,7 @@ describe.each(TEST_BROKERS)('repliers on $broker', ({ broker, open }) => {
       if (!hold) answering(self, echoing)(request);
     });
     const caller = await world.caller();
-    const calls = caller.to(queue);
+    const calls = caller.to(queue, { timeoutMs: 2_000 });
     const call = async (n: number) => (await calls.rpc('echo', n)).unwrap();
     await reachShared(call, requests);
     const before = requests.items.length;

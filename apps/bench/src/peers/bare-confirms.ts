@@ -1,6 +1,6 @@
 import type { ConsumeMessage } from 'amqplib';
 import type { Caller, Peer, Setting, Side } from '../side/peer.js';
-import { decode, encode, listenForReplies, open, peer as bare } from './bare.js';
+import { decode, encode, listenForReplies, open, peer as bare, requestOptions } from './bare.js';
 
 /**
  * amqplib alone with what this library promises of an rpc: requests and replies are confirmed, on connections that blocked
@@ -34,7 +34,9 @@ const startReplier = async ({ url, prefetch, queues }: Setting): Promise<Side> =
   };
 };
 
-const startCaller = async ({ url, exchange, queues: [key], persistent }: Setting): Promise<Caller> => {
+const startCaller = async (setting: Setting): Promise<Caller> => {
+  const { url, exchange, queues } = setting;
+  const [key] = queues;
   const [consuming, sending] = [await open(url), await open(url)];
   const requests = await sending.createConfirmChannel();
   const { replyTo, waiting } = await listenForReplies(await consuming.createChannel());
@@ -45,13 +47,7 @@ const startCaller = async ({ url, exchange, queues: [key], persistent }: Setting
         calls += 1;
         const correlationId = String(calls);
         waiting.set(correlationId, resolve);
-        const options = {
-          correlationId,
-          replyTo,
-          contentType: 'application/json',
-          persistent,
-          mandatory: true,
-        };
+        const options = requestOptions(setting, { correlationId, replyTo });
         requests.publish(exchange, key, encode(parameters), options, orThrow);
       }),
     close: async () => {

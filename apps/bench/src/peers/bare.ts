@@ -1,4 +1,4 @@
-import { connect, type Channel, type ChannelModel, type ConsumeMessage } from 'amqplib';
+import { connect, type Channel, type ChannelModel, type ConsumeMessage, type Options } from 'amqplib';
 import {
   handlerName,
   type Caller,
@@ -58,6 +58,11 @@ export const listenForReplies = async (channel: Channel): Promise<Replies> => {
   return { replyTo, waiting };
 };
 
+export const requestOptions = (
+  { persistent }: Setting,
+  reply: { readonly correlationId: string; readonly replyTo: string },
+): Options.Publish => ({ ...reply, contentType: 'application/json', persistent, mandatory: true });
+
 const startCaller = async (setting: Setting): Promise<Caller> => {
   const connection = await open(setting.url);
   // The reply says more than a confirm would.
@@ -71,13 +76,8 @@ const startCaller = async (setting: Setting): Promise<Caller> => {
         calls += 1;
         const correlationId = String(calls);
         waiting.set(correlationId, resolve);
-        channel.publish(setting.exchange, key, encode(parameters), {
-          correlationId,
-          replyTo,
-          contentType: 'application/json',
-          persistent: setting.persistent,
-          mandatory: true,
-        });
+        const options = requestOptions(setting, { correlationId, replyTo });
+        channel.publish(setting.exchange, key, encode(parameters), options);
       }),
     close: () => connection.close(),
   };

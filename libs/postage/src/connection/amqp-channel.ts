@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import type { ConfirmChannel, ConsumeMessage, Message } from 'amqplib';
 import { BrokerError } from '../errors.js';
 import type { Binding, Exchange, Queue } from '../topology/types.js';
 import { toBrokerError } from './amqp-errors.js';
+import { registerEarly } from './early-consumer.js';
 import { readProperties } from './incoming-headers.js';
 import { messageWriter, type MessageWriter } from './message-writer.js';
 import { checkFinite, checkFits, unwritable } from './outgoing-headers.js';
@@ -100,9 +102,16 @@ export class AmqpChannel implements ChannelPort {
       onDelivery(message === null ? null : toDelivery(message));
     };
     const { noAck = false, exclusive = false, arguments: args } = options;
-    const consume = { noAck, exclusive, arguments: { ...args } };
-    const { consumerTag } = await this.#ask(() => this.#channel.consume(queue, listener, consume));
-    return consumerTag;
+    const consumerTag = `postage-${randomUUID()}`;
+    const unregister = registerEarly(this.#channel, consumerTag, listener);
+    try {
+      const consume = { consumerTag, noAck, exclusive, arguments: { ...args } };
+      await this.#ask(() => this.#channel.consume(queue, listener, consume));
+      return consumerTag;
+    } catch (error) {
+      unregister();
+      throw error;
+    }
   }
 
   async cancel(consumerTag: string): Promise<void> {

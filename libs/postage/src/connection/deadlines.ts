@@ -55,11 +55,6 @@ export class Deadline implements InLine<Deadline> {
     this.#line = line;
   }
 
-  /** In milliseconds. */
-  get leftMs(): number {
-    return this.dueMs - performance.now();
-  }
-
   /** Tells nobody any more. Idempotent. */
   cancel(): void {
     this.#line?.remove(this);

@@ -14,13 +14,15 @@ describe('KeptBytes', () => {
       fc.record({ length: fc.integer({ min: 0, max: 2 * LARGEST }) }),
       // Mostly the oldest one goes.
       fc.record({ release: fc.oneof(fc.constant(0), fc.nat(200)) }),
+      fc.constant('trim' as const),
     );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
         const bytes = new KeptBytes(PAGE_BYTES);
         const held: { kept: Kept; content: Buffer }[] = [];
         steps.forEach((each, index) => {
-          if ('length' in each) {
+          if (each === 'trim') bytes.trim();
+          else if ('length' in each) {
             const content = filled(each.length, index);
             held.push({ kept: bytes.keep(content), content });
           } else held.splice(each.release, 1)[0]?.kept.release();

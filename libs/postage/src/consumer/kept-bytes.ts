@@ -2,8 +2,8 @@
 const PARTS = 8;
 
 /**
- * Copies of buffers that are kept for minutes and then let go, roughly in the order in which they came. They are put into
- * pages that are used again and again: each buffer of its own would be outside of V8's heap, and thousands of those that
+ * Buffers that are kept for minutes and then let go, roughly in the order in which they came. All but large ones are copied
+ * into pages that are used again and again: each buffer of its own would be outside of V8's heap, and thousands of those that
  * come and go have V8 look through its whole heap again and again.
  */
 export class KeptBytes {

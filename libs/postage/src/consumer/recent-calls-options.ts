@@ -8,7 +8,7 @@ export interface RecentCallsOptions {
   readonly maxCalls?: number | undefined;
   /** Should be longer than callers wait, retries included: 150 s by default. @default 300_000 (5 minutes) */
   readonly maxAgeMs?: number | undefined;
-  /** Of all remembered answers together; the memory for them may be a third more. @default 33_554_432 (32 MiB) */
+  /** Of all remembered answers together; the memory for them may be up to half more. @default 33_554_432 (32 MiB) */
   readonly maxBytes?: number | undefined;
   /** Shared with other processes that consume the same queues. @default none: each process knows its own calls */
   readonly store?: CallStore | undefined;

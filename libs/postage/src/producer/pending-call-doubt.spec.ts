@@ -34,33 +34,25 @@ describe('PendingCall, of replies that may not be its own', () => {
     expect(await next).toMatchObject({ kind: 'reply' });
   });
 
-  it('gives the own reply a second where others may be meant', async () => {
+  it('waits for the own reply until its attempt ends where others may be meant', async () => {
     const { call, address, deadlines } = startCall();
     const progress = call.next(5_000);
     let seen: unknown;
     void progress.then((value) => (seen = value));
     address.replyToSomebody(false);
-    await vi.advanceTimersByTimeAsync(999);
+    await vi.advanceTimersByTimeAsync(4_999);
     expect(seen).toBeUndefined();
     await vi.advanceTimersByTimeAsync(1);
     expect([seen, deadlines.size]).toEqual([{ kind: 'ambiguous' }, 0]);
   });
 
-  it('takes the own reply that comes within that second', async () => {
+  it('takes the own reply that comes until then', async () => {
     const { call, address, deadlines } = startCall();
     const progress = call.next(5_000);
     address.replyToSomebody(false);
-    vi.advanceTimersByTime(999);
+    vi.advanceTimersByTime(4_999);
     address.reply(reply(call.messageId));
     expect([await progress, deadlines.size]).toMatchObject([{ kind: 'reply' }, 0]);
-  });
-
-  it('waits no longer than its attempt lasts', async () => {
-    const { call, address } = startCall();
-    const progress = call.next(200);
-    address.replyToSomebody(false);
-    vi.advanceTimersByTime(200);
-    expect(await progress).toEqual({ kind: 'ambiguous' });
   });
 
   it('does not ask for another attempt because of what was ambiguous before this one', async () => {
@@ -109,4 +101,38 @@ describe('PendingCall, in its last attempt', () => {
       expect([next, await progress, told.length]).toEqual(['waits', { kind: 'timeout' }, 2]);
     },
   );
+});
+
+describe('PendingCall, while it waits for another address', () => {
+  const waiting = (work: Promise<void>) => {
+    const started = startCall();
+    let isDone = false;
+    void started.call.orSettled(work, 200).then(() => (isDone = true));
+    const isOver = async (): Promise<boolean> => {
+      await vi.advanceTimersByTimeAsync(0);
+      return isDone;
+    };
+    return { ...started, isOver };
+  };
+  const never = new Promise<void>(() => undefined);
+
+  it('goes on when there is one', async () => {
+    const { isOver, deadlines } = waiting(Promise.resolve());
+    expect([await isOver(), deadlines.size]).toEqual([true, 0]);
+  });
+
+  it('goes on with its reply', async () => {
+    const { call, address, isOver, deadlines } = waiting(never);
+    expect(await isOver()).toBe(false);
+    address.reply(reply(call.messageId));
+    expect([await isOver(), deadlines.size]).toEqual([true, 0]);
+  });
+
+  it('waits for its time, and no longer', async () => {
+    const { isOver, deadlines } = waiting(never);
+    vi.advanceTimersByTime(199);
+    expect(await isOver()).toBe(false);
+    vi.advanceTimersByTime(1);
+    expect([await isOver(), deadlines.size]).toEqual([true, 0]);
+  });
 });

@@ -18,11 +18,6 @@ export type CallProgress =
 
 const TIMEOUT: CallProgress = { kind: 'timeout' };
 const AMBIGUOUS: CallProgress = { kind: 'ambiguous' };
-/**
- * How long the calls that a reply without a correlation id may be for go on waiting, in milliseconds: for all but one of
- * them the own reply is still to come, and to send them again would have them handled twice.
- */
-const DOUBT_MS = 1_000;
 
 export interface CallSurroundings {
   readonly deadlines: Deadlines;
@@ -134,12 +129,17 @@ export class PendingCall implements PublishWatcher, OutcomeListener, ReplyListen
     if (this.#final?.kind === 'failed') collector.onFailed(this.#final.error);
   }
 
-  /** Done with `work`, or as soon as the call is settled, however long `work` takes. */
-  orSettled(work: Promise<void>): Promise<void> {
+  /** Done with `work`, which does not reject, as soon as the call is settled, or when the time is over. */
+  orSettled(work: Promise<void>, limitMs: number): Promise<void> {
     if (this.#final) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      this.#onSettled = resolve;
-      work.then(resolve, reject);
+    return new Promise((resolve) => {
+      const deadline = this.#around.deadlines.add(limitMs, { onTimeUp: resolve });
+      const done = (): void => {
+        deadline.cancel();
+        resolve();
+      };
+      this.#onSettled = done;
+      void work.then(done);
     });
   }
 
@@ -157,12 +157,8 @@ export class PendingCall implements PublishWatcher, OutcomeListener, ReplyListen
     return new Promise((resolve) => {
       this.#wake = resolve;
       this.#mayRetry = mayRetry;
-      this.#waitFor(limitMs);
+      this.#deadline = this.#around.deadlines.add(limitMs, this);
     });
-  }
-
-  #waitFor(limitMs: number): void {
-    this.#deadline = this.#around.deadlines.add(limitMs, this);
   }
 
   onTimeUp(): void {
@@ -201,15 +197,11 @@ export class PendingCall implements PublishWatcher, OutcomeListener, ReplyListen
     return this.#final === undefined && this.sent > 0 && this.#addresses.length === 1;
   }
 
+  /** Of several calls, all but one are still to have their own replies: to send them again now would have them handled twice. */
   onAmbiguous(isAlone: boolean): void {
     this.#around.onAmbiguous(this.request);
     this.#ambiguous = true;
-    if (!this.#wake || !this.#mayRetry) return;
-    if (isAlone) this.onTimeUp();
-    else if (this.#deadline && this.#deadline.leftMs > DOUBT_MS) {
-      this.#deadline.cancel();
-      this.#waitFor(DOUBT_MS);
-    }
+    if (isAlone && this.#wake && this.#mayRetry) this.onTimeUp();
   }
 
   #answered(address: ReplyAddress, delivery: Delivery): void {

@@ -13,6 +13,7 @@ const request = requestTo({ exchange: '', routingKey: 'replier' });
 const serve = async (
   broker: MemoryBroker,
   onRequest: (delivery: Delivery, send: Send) => void,
+  queue = 'replier',
 ): Promise<void> => {
   const channel = await (await broker.connect({ connectionName: 'replier' })).openChannel();
   const flags = {
@@ -22,14 +23,14 @@ const serve = async (
     arguments: {},
     declare: 'assert',
   } as const;
-  await channel.assertQueue({ name: 'replier', ...flags });
+  await channel.assertQueue({ name: queue, ...flags });
   const answering = (delivery: Delivery): void =>
     onRequest(delivery, (properties) => {
       const { replyTo = '' } = delivery.properties;
       const message = { exchange: '', routingKey: replyTo, content: Buffer.from('!'), properties };
       channel.publish({ ...message, mandatory: false }, () => undefined);
     });
-  await channel.consume('replier', (delivery) => void (delivery && answering(delivery)), { noAck: true });
+  await channel.consume(queue, (delivery) => void (delivery && answering(delivery)), { noAck: true });
 };
 type Send = (properties: MessageProperties) => void;
 
@@ -106,6 +107,37 @@ describe('RpcCaller', () => {
     held = undefined;
     const another = await reachShared(caller);
     expect([another === queue, caller.snapshot]).toMatchObject([false, { pending: 0, replyQueues: 1 }]);
+    await connection.close();
+  });
+
+  it('sends a call again when its next attempt begins where there is no address of its own, and never after its time', async () => {
+    const broker = new MemoryBroker();
+    let sentMs: number[] = [];
+    let isMute = false;
+    await serve(broker, ({ properties: { correlationId } }, send) => {
+      sentMs.push(performance.now());
+      send(isMute ? {} : { correlationId });
+    });
+    const { connection, caller } = callerOn(broker);
+    await reachShared(caller);
+    const { link } = connection.publishing;
+    if (!link) throw new Error('there is no connection');
+    // Calls that nobody answers keep the addresses that there are.
+    const kept: Delivery[] = [];
+    await serve(broker, (delivery) => kept.push(delivery), 'nobody');
+    const unanswered = { ...requestTo({ exchange: '', routingKey: 'nobody' }), timeoutMs: 5_000 };
+    for (let n = 0; n < 5; n += 1) caller.call(unanswered).catch(() => undefined);
+    while (kept.length < 5) await turns(1);
+    link.openChannel = () => new Promise(() => undefined);
+    isMute = true;
+    sentMs = [];
+    const startedMs = performance.now();
+    const { timeoutMs, maxRetry } = request;
+    await expect(caller.call(request)).rejects.toMatchObject({ code: 'RPC_TIMEOUT' });
+    const endMs = startedMs + timeoutMs * (maxRetry + 1);
+    expect(sentMs.length).toBeGreaterThan(1);
+    expect(sentMs.filter((atMs) => atMs > endMs)).toEqual([]);
+    expect(sentMs.length).toBeLessThanOrEqual(maxRetry + 1);
     await connection.close();
   });
 

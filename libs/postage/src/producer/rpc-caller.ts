@@ -83,6 +83,7 @@ export class RpcCaller {
    * @throws {RpcTimeoutError} no reply within any attempt
    * @throws {PublishError} UNROUTABLE, NACKED, NOT_CONNECTED, EXCHANGE_NOT_FOUND, ACCESS_REFUSED, ABORTED
    * @throws {ConnectionError} the connection that the reply would have come on was lost, or closed by us
+   * @throws {BrokerError} the broker refuses a reply queue where there is nothing else, for example beyond a limit of queues
    */
   async call(request: RpcRequest): Promise<Delivery> {
     const call = new PendingCall(request, this.#around);
@@ -103,7 +104,10 @@ export class RpcCaller {
         }
         // The first address is listened at as before: a reply with our correlation id may yet come there. Where no other
         // is to be had, it has to do.
-        if (progress.kind === 'ambiguous') await call.orSettled(this.#listenAlone(call).catch(ignore));
+        if (progress.kind === 'ambiguous') {
+          const listening = this.#listenAlone(call).catch(ignore);
+          await call.orSettled(listening, call.clock.leftOf(attempt));
+        }
       }
       throw this.#notAnswered(call);
     } finally {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { deferred } from '../connection/deferred.js';
 import type { Delivery } from '../connection/port.js';
 import type { ReplyAddress, ReplyListener } from './reply-address.js';
@@ -26,13 +26,14 @@ const start = ({ isEmpty = false } = {}) => {
     },
   };
   const resting = isEmpty ? [] : [queue];
-  const asked: { resolve(address: ReplyAddress): void; reject(error: Error): void }[] = [];
+  const asked: { signal: AbortSignal; resolve(address: ReplyAddress): void; reject(error: Error): void }[] =
+    [];
   const replies = new SharedReplies({
     pool: {
       tryTake: () => resting.pop(),
-      take: () => {
+      take: (signal) => {
         const { promise, resolve, reject } = deferred<ReplyAddress>();
-        asked.push({ resolve, reject });
+        asked.push({ signal, resolve, reject });
         return promise;
       },
     },
@@ -145,7 +146,10 @@ describe('SharedReplies', () => {
 
   it('lets nobody wait: an address is made meanwhile, one at a time', async () => {
     const { replies, listening, queue, told, asked } = start({ isEmpty: true });
+    const patience = vi.spyOn(AbortSignal, 'timeout');
+    onTestFinished(() => patience.mockRestore());
     expect([replies.tryTake('one'), replies.tryTake('two'), asked.length]).toEqual([undefined, undefined, 1]);
+    expect(asked[0]?.signal).toBe(patience.mock.results[0]?.value);
     asked[0]?.resolve(queue);
     await settle();
     expect(told).toEqual(['released']);

@@ -40,6 +40,15 @@ const startReplier = (broker: MemoryBroker, kind: 'echoing' | 'silent' = 'silent
     send(kind === 'echoing' ? { correlationId } : {}),
   );
 
+/** Lets time pass, which stands still otherwise, with all that happens meanwhile. */
+const pass = async (ms: number): Promise<void> => {
+  for (let passedMs = 0; passedMs < ms; passedMs += 10) {
+    vi.advanceTimersByTime(10);
+    await turns(10);
+  }
+};
+const stopTime = (): unknown => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+
 const turns = async (count: number): Promise<void> => {
   for (let n = 0; n < count; n += 1) await new Promise(setImmediate);
 };
@@ -111,6 +120,7 @@ describe('RpcCaller', () => {
   });
 
   it('sends a call again when its next attempt begins where there is no address of its own, and never after its time', async () => {
+    stopTime();
     const broker = new MemoryBroker();
     let sentMs: number[] = [];
     let isMute = false;
@@ -133,11 +143,50 @@ describe('RpcCaller', () => {
     sentMs = [];
     const startedMs = performance.now();
     const { timeoutMs, maxRetry } = request;
-    await expect(caller.call(request)).rejects.toMatchObject({ code: 'RPC_TIMEOUT' });
+    const call = expect(caller.call(request)).rejects.toMatchObject({ code: 'RPC_TIMEOUT' });
+    await pass(timeoutMs * (maxRetry + 1) + 100);
+    await call;
     const endMs = startedMs + timeoutMs * (maxRetry + 1);
     expect(sentMs.length).toBeGreaterThan(1);
     expect(sentMs.filter((atMs) => atMs > endMs)).toEqual([]);
     expect(sentMs.length).toBeLessThanOrEqual(maxRetry + 1);
+    await connection.close();
+  });
+
+  it('sends calls again with addresses of their own where those take a while, at the end of their attempt', async () => {
+    stopTime();
+    const broker = new MemoryBroker();
+    const replyTos: string[] = [];
+    let isMute = false;
+    const held: (() => void)[] = [];
+    await serve(broker, ({ properties: { correlationId, replyTo = '' } }, send) => {
+      replyTos.push(replyTo);
+      const answer = (): void => send(isMute && !replyTo.startsWith(DIRECT) ? {} : { correlationId });
+      if (isMute) held.push(answer);
+      else answer();
+    });
+    const { connection, caller } = callerOn(broker);
+    await reachShared(caller);
+    const { link } = connection.publishing;
+    if (!link) throw new Error('there is no connection');
+    const open = link.openChannel.bind(link);
+    link.openChannel = async () => {
+      await new Promise((resolve) => setTimeout(resolve, request.timeoutMs / 5));
+      return open();
+    };
+    replyTos.length = 0;
+    isMute = true;
+    // More than there are addresses at rest, and none is given back before all have been sent again.
+    const calls = Array.from({ length: 8 }, () => caller.call(request));
+    while (held.length < calls.length) await turns(1);
+    for (const answer of held) answer();
+    while (held.length < 2 * calls.length) await pass(10);
+    for (const answer of held.slice(calls.length)) answer();
+    await Promise.all(calls);
+    expect(replyTos.map((replyTo) => replyTo.startsWith(DIRECT))).toEqual([
+      ...calls.map(() => false),
+      ...calls.map(() => true),
+    ]);
     await connection.close();
   });
 
@@ -198,7 +247,7 @@ describe('RpcCaller', () => {
 
 describe('RpcCaller, of attempts', () => {
   it('gives each its time, however many there may be', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    stopTime();
     const broker = new MemoryBroker();
     const atMs: number[] = [];
     await serve(broker, () => atMs.push(performance.now()));
@@ -206,10 +255,7 @@ describe('RpcCaller, of attempts', () => {
     const stop = new AbortController();
     const call = caller.call({ ...request, maxRetry: Number.MAX_SAFE_INTEGER, signal: stop.signal });
     await turns(30);
-    for (let passedMs = 0; passedMs < 1_000; passedMs += 10) {
-      vi.advanceTimersByTime(10);
-      await turns(10);
-    }
+    await pass(1_000);
     stop.abort();
     await expect(call).rejects.toMatchObject({ code: 'ABORTED' });
     const [first = NaN] = atMs;

@@ -103,10 +103,10 @@ export class RpcCaller {
           return progress.delivery;
         }
         // The first address is listened at as before: a reply with our correlation id may yet come there. Where no other
-        // is to be had, it has to do.
+        // is to be had in the time of this attempt, or in half of that of the next one, it has to do.
         if (progress.kind === 'ambiguous') {
-          const listening = this.#listenAlone(call).catch(ignore);
-          await call.orSettled(listening, call.clock.leftOf(attempt));
+          const limitMs = Math.max(call.clock.leftOf(attempt), request.timeoutMs / 2);
+          await call.orSettled(this.#listenAlone(call).catch(ignore), limitMs);
         }
       }
       throw this.#notAnswered(call);

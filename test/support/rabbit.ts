@@ -43,7 +43,14 @@ export const givenBroker = (): Broker => ({
 export const management = <T>(method: string, path: string, body?: unknown): Promise<T> =>
   managementOf<T>(givenBroker(), method, path, body);
 
-/** The same of a certain broker. */
+/** How long the broker may go on saying that something inside of it has failed. */
+const TROUBLE_MS = 15_000;
+const TROUBLE_PAUSE_MS = 100;
+
+/**
+ * The same of a certain broker. It answers 500 while one of its nodes is not there yet, or when what it was to close has
+ * closed by itself; to ask for the same once more does no harm.
+ */
 export const managementOf = async <T>(
   { managementUrl }: Pick<Broker, 'managementUrl'>,
   method: string,
@@ -52,11 +59,19 @@ export const managementOf = async <T>(
 ): Promise<T> => {
   const url = new URL(managementUrl);
   const authorization = `Basic ${Buffer.from(`${url.username}:${url.password}`).toString('base64')}`;
-  const response = await fetch(`${url.origin}/api${path}`, {
-    method,
-    headers: { authorization, 'content-type': 'application/json' },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
+  const ask = (): Promise<Response> =>
+    fetch(`${url.origin}/api${path}`, {
+      method,
+      headers: { authorization, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  const endMs = performance.now() + (method === 'POST' ? 0 : TROUBLE_MS);
+  let response = await ask();
+  while (response.status >= 500 && performance.now() < endMs) {
+    await response.body?.cancel();
+    await new Promise((resolve) => setTimeout(resolve, TROUBLE_PAUSE_MS));
+    response = await ask();
+  }
   const text = await response.text();
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
   // The caller knows what it asked for.

@@ -176,12 +176,9 @@ export const createUser = async (broker: Broker, vhost: Vhost, rights: Rights = 
 export const deleteUser = (broker: Broker, { name }: Pick<NodeUser, 'name'>): Promise<void> =>
   managementOf(broker, 'DELETE', `/users/${name}`);
 
-/**
- * The broker knows them at once, unlike those that its statistics list. Where one of them ends by itself meanwhile, it
- * answers 500, and has closed only some of them.
- */
+/** The broker knows them at once, unlike those that its statistics list. */
 export const closeConnectionsOf = (broker: Broker, user: string): Promise<void> =>
-  eventually(() => managementOf(broker, 'DELETE', `/connections/username/${user}`));
+  managementOf(broker, 'DELETE', `/connections/username/${user}`);
 
 /** A node for the tests of this file: it starts before them, and ends after them. */
 export const faultNode = (options: FaultNodeOptions = {}): FaultNode => {

@@ -65,8 +65,8 @@ export const atLeastOnce = (type: 'classic' | 'quorum', test: string): void => {
     const totals = await traffic.finish({ fault, test, ...counts, resent, seconds });
     expect(totals).toMatchObject({ sent: NUMBERS, handled: NUMBERS, lost: 0 });
     // Nothing is left, and nobody else consumes.
-    await using peer = await RawPeer.connect(vhost.url);
     await eventually(async () => {
+      await using peer = await RawPeer.connect(vhost.url);
       expect(await peer.channel.checkQueue(traffic.queue)).toMatchObject({
         messageCount: 0,
         consumerCount: 1,

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { PostageConnection } from '../connection/connection.js';
-import type { Delivery, Driver, MessageProperties } from '../connection/port.js';
+import type { Delivery, Driver, Link, MessageProperties } from '../connection/port.js';
 import { ConnectionError } from '../errors.js';
 import { silent } from '../observability/observer.js';
 import { MemoryBroker } from '../testing/memory-broker.js';
@@ -79,6 +79,11 @@ const callerOn = (driver: Driver) => {
   };
 };
 
+const publishingLinkOf = ({ publishing: { link } }: PostageConnection): Link => {
+  if (!link) throw new Error('there is no connection');
+  return link;
+};
+
 describe('RpcCaller', () => {
   it('uses no reply queue again that was deleted at the broker while it rested', async () => {
     const broker = new MemoryBroker();
@@ -130,8 +135,7 @@ describe('RpcCaller', () => {
     });
     const { connection, caller } = callerOn(broker);
     await reachShared(caller);
-    const { link } = connection.publishing;
-    if (!link) throw new Error('there is no connection');
+    const link = publishingLinkOf(connection);
     // Calls that nobody answers keep the addresses that there are.
     const kept: Delivery[] = [];
     await serve(broker, (delivery) => kept.push(delivery), 'nobody');
@@ -167,10 +171,10 @@ describe('RpcCaller', () => {
     });
     const { connection, caller } = callerOn(broker);
     await reachShared(caller);
-    const { link } = connection.publishing;
-    if (!link) throw new Error('there is no connection');
+    const link = publishingLinkOf(connection);
     const open = link.openChannel.bind(link);
     link.openChannel = async () => {
+      // Of the time that this test lets pass.
       await new Promise((resolve) => setTimeout(resolve, request.timeoutMs / 5));
       return open();
     };
